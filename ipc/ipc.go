@@ -1,0 +1,249 @@
+// Package ipc owns the words of the local API: paths, headers, requests,
+// replies and error codes, as docs/local-api.md describes them. Daemon and
+// clients both speak from here. It knows neither how a request travels (package
+// socket and package client) nor what the daemon does with it.
+package ipc
+
+// Version is the number of the API itself. Equal numbers talk, whatever the
+// releases; a client that needs a higher one asks the daemon to hand over.
+const Version = 1
+
+// Headers that every request and every reply carries.
+const (
+	HeaderVersion = "O2fa-Api"     // the sender's API Version, decimal
+	HeaderRelease = "O2fa-Release" // the sender's release, such as 0.1.0
+	HeaderProfile = "O2fa-Profile" // the sender's profile id; a mismatch is an error
+)
+
+// Paths of the API. Names travel in queries and bodies, never in paths.
+const (
+	PathStatus   = "/v1/status"         // GET → Status
+	PathInit     = "/v1/init"           // POST InitRequest → InitReply
+	PathLock     = "/v1/lock"           // POST → Status
+	PathUnlock   = "/v1/unlock"         // POST UnlockRequest → Status
+	PathEntries  = "/v1/entries"        // GET ?search=&secrets=true → Entries; POST AddRequest → AddReply
+	PathFind     = "/v1/entries/find"   // POST FindRequest → Entries
+	PathDelete   = "/v1/entries/delete" // POST DeleteRequest → DeleteReply
+	PathCode     = "/v1/code"           // POST ?name=&min_valid= → Code, or text/plain
+	PathUndo     = "/v1/undo"           // POST → UndoReply
+	PathShutdown = "/v1/shutdown"       // POST ShutdownRequest → empty object
+)
+
+// Bounds of the API, in bytes. The daemon refuses what is larger with CodeTooLarge.
+const (
+	MaxRequestBody = 1 << 20   // one MiB
+	MaxReplyBody   = 256 << 20 // what a client is ready to read: 100,000 entries with room
+	MaxName        = 1 << 10   // name, issuer, account, one tag
+	MaxNote        = 4 << 10
+	MaxSecret      = 1 << 10 // raw bytes of a secret
+)
+
+// State is what the daemon can do at the moment.
+type State string
+
+// The states of the daemon. It answers status in each of them.
+const (
+	StateUninitialized State = "uninitialized" // no vault yet; the first change or init makes it
+	StateLocked        State = "locked"        // the vault key is not in memory
+	StateWaiting       State = "waiting"       // the keyring, or a person in front of it, is asked
+	StateReady         State = "ready"         // codes are served
+	StateFailed        State = "failed"        // the vault cannot be used; Problem says why
+)
+
+// Status is the reply to GET /v1/status.
+type Status struct {
+	State       State              `json:"state"`
+	Problem     *Error             `json:"problem,omitempty"` // why not ready, or what is wrong although ready
+	Release     string             `json:"release"`
+	API         int                `json:"api"`
+	PID         int                `json:"pid"`
+	Started     string             `json:"started"` // RFC 3339, UTC
+	Executable  string             `json:"executable"`
+	Profile     string             `json:"profile"` // id
+	Dir         string             `json:"dir"`     // OPEN2FA_DIR, absolute
+	Socket      string             `json:"socket"`
+	Log         string             `json:"log,omitempty"`
+	Vault       *VaultStatus       `json:"vault,omitempty"`
+	SecretsFile *SecretsFileStatus `json:"secrets_file,omitempty"`
+	Account     *Account           `json:"account,omitempty"`
+	APIURL      string             `json:"api_url,omitempty"` // OPEN2FA_API_URL as the daemon sees it
+	Warnings    []Warning          `json:"warnings,omitempty"`
+}
+
+// VaultStatus says what the vault is, without opening a record.
+type VaultStatus struct {
+	ID       string `json:"id"`      // 32 hex digits
+	Path     string `json:"path"`    // vault.db
+	Format   int    `json:"format"`  // of the file
+	Entries  int    `json:"entries"` // not in the trash; 0 while locked, see State
+	Trashed  int    `json:"trashed"`
+	Slots    []Slot `json:"slots"`
+	ReadOnly bool   `json:"read_only,omitempty"` // the file system refuses writes
+}
+
+// Slot is one wrapping of the vault key.
+type Slot struct {
+	ID        string `json:"id"`
+	Type      string `json:"type"`           // keyring, passphrase, keyfile
+	Path      string `json:"path,omitempty"` // of a key file
+	Protected bool   `json:"protected"`      // false: whoever reads the file has the key
+}
+
+// SecretsFileStatus says what was last seen in open2fa's secrets.json.
+type SecretsFileStatus struct {
+	Path     string       `json:"path"`
+	Mode     string       `json:"mode"` // watch
+	Present  bool         `json:"present"`
+	Rows     int          `json:"rows"`                // good rows in the file as last taken
+	Problem  string       `json:"problem,omitempty"`   // why the whole file was left alone
+	Rejected []RowProblem `json:"rejected,omitempty"`  // rows that were left alone
+	TakenAt  string       `json:"taken_at,omitempty"`  // RFC 3339 of the last complete look
+	NeedLook bool         `json:"need_look,omitempty"` // it changed while the vault was locked
+}
+
+// RowProblem names one row of secrets.json by its position, first is 1.
+type RowProblem struct {
+	Position int    `json:"position"`
+	Reason   string `json:"reason"`
+}
+
+// Account is open2fa's identity of this profile, from OPEN2FA_UUID or
+// open2fa.uuid. Without secrets=true all three are masked to first character
+// and three dots.
+type Account struct {
+	UUID   string `json:"uuid"`
+	ID     string `json:"id"`
+	Secret string `json:"secret"`
+	Source string `json:"source"` // OPEN2FA_UUID or the file's path
+}
+
+// Warning is a thing to mend that stops nothing.
+type Warning struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// InitRequest makes the vault.
+type InitRequest struct {
+	Keystore   string `json:"keystore,omitempty"`   // auto, keyring, passphrase, keyfile; none means the daemon's own
+	Passphrase string `json:"passphrase,omitempty"` // for keystore passphrase
+}
+
+// InitReply tells what was made.
+type InitReply struct {
+	Vault VaultStatus `json:"vault"`
+	Taken int         `json:"taken"` // entries taken in from secrets.json
+}
+
+// UnlockRequest opens the vault. Without a passphrase the slots that need none
+// are tried.
+type UnlockRequest struct {
+	Passphrase string `json:"passphrase,omitempty"`
+}
+
+// Entry is one account that yields codes. Secret and PIN are empty unless the
+// request said secrets=true.
+type Entry struct {
+	ID        string   `json:"id"`   // 32 hex digits
+	Type      string   `json:"type"` // totp, hotp
+	Name      string   `json:"name"`
+	Issuer    string   `json:"issuer,omitempty"`
+	Account   string   `json:"account,omitempty"`
+	Algorithm string   `json:"algorithm"` // SHA1, SHA256, SHA512
+	Digits    int      `json:"digits"`
+	Period    int      `json:"period,omitempty"`  // seconds
+	Counter   *uint64  `json:"counter,omitempty"` // hotp: of the next code
+	Tags      []string `json:"tags,omitempty"`
+	Note      string   `json:"note,omitempty"`
+	Pinned    bool     `json:"pinned,omitempty"`
+	Source    string   `json:"source"`           // where it came from: added, secrets.json
+	Mask      string   `json:"mask"`             // I...E: first and last base32 character of the secret
+	Secret    string   `json:"secret,omitempty"` // base32
+	Created   string   `json:"created"`          // RFC 3339
+	Updated   string   `json:"updated"`
+}
+
+// Entries is a list of entries, sorted by folded name, then id.
+type Entries struct {
+	Entries []Entry `json:"entries"`
+}
+
+// AddRequest adds one entry. Either Words or URI is set, or Secret.
+type AddRequest struct {
+	// Words are one or two arguments as a person types them: a base32 secret or
+	// an otpauth URI, and a name, in either order. The first that is a valid
+	// secret is the secret.
+	Words     []string `json:"words,omitempty"`
+	Secret    string   `json:"secret,omitempty"` // base32 as people paste it
+	URI       string   `json:"uri,omitempty"`    // otpauth://
+	Name      string   `json:"name,omitempty"`
+	Issuer    string   `json:"issuer,omitempty"`
+	Account   string   `json:"account,omitempty"`
+	Type      string   `json:"type,omitempty"`      // default totp
+	Algorithm string   `json:"algorithm,omitempty"` // default SHA1
+	Digits    int      `json:"digits,omitempty"`    // default 6
+	Period    int      `json:"period,omitempty"`    // default 30
+	Counter   uint64   `json:"counter,omitempty"`
+	Tags      []string `json:"tags,omitempty"`
+	Note      string   `json:"note,omitempty"`
+	// Keystore says how the vault is keyed if this change makes it; see InitRequest.
+	Keystore string `json:"keystore,omitempty"`
+}
+
+// AddReply holds the entry as stored.
+type AddReply struct {
+	Entry   Entry `json:"entry"`
+	Total   int   `json:"total"`   // entries now
+	Existed bool  `json:"existed"` // the very same entry was there; nothing changed
+}
+
+// FindRequest finds entries by exact name, by secret, or by both. It is how
+// "delete -s SECRET" learns ids without any secret leaving the daemon.
+type FindRequest struct {
+	Name   string `json:"name,omitempty"`
+	Secret string `json:"secret,omitempty"`
+}
+
+// DeleteRequest moves entries to the trash, all or none.
+type DeleteRequest struct {
+	IDs []string `json:"ids"`
+}
+
+// DeleteReply tells what was moved.
+type DeleteReply struct {
+	Deleted int `json:"deleted"`
+	// InFile counts deleted entries that secrets.json still holds; it is
+	// never written in watch mode.
+	InFile int `json:"in_file,omitempty"`
+}
+
+// Code is one code. For a hotp entry asking is a change: the counter was stored
+// before this reply was sent.
+type Code struct {
+	ID          string  `json:"id"`
+	Name        string  `json:"name"`
+	Issuer      string  `json:"issuer,omitempty"`
+	Type        string  `json:"type"`
+	Code        string  `json:"code"`
+	SecondsLeft float64 `json:"seconds_left,omitempty"` // until the code changes; totp
+	ValidUntil  string  `json:"valid_until,omitempty"`  // RFC 3339; totp
+	Period      int     `json:"period,omitempty"`       // seconds; totp
+	Next        string  `json:"next,omitempty"`         // the code after this one; totp
+	Counter     *uint64 `json:"counter,omitempty"`      // hotp: that this code was made from
+}
+
+// UndoReply tells what was undone: the last change that had not been undone yet.
+type UndoReply struct {
+	Undone string `json:"undone"` // add, delete, edit, secrets-file
+	At     string `json:"at"`     // when that change was made, RFC 3339
+	Count  int    `json:"count"`  // entries it touched
+	// Names of those entries, at most ten.
+	Names []string `json:"names"`
+}
+
+// ShutdownRequest asks the daemon to end after the requests in flight. With a
+// Successor it is a hand-over, granted only to a newer release.
+type ShutdownRequest struct {
+	Successor string `json:"successor,omitempty"` // release of the o2fad that takes over
+}

@@ -1,0 +1,116 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+
+	"github.com/Microsoft/go-winio"
+	"golang.org/x/sys/windows"
+)
+
+// pipeBuffer is the size of the pipe's buffers, in bytes.
+const pipeBuffer = 64 << 10
+
+// Listen makes the pipe of p and listens there. ErrInUse means that somebody,
+// of whatever user, has a pipe of that name: go-winio creates the first
+// instance so that no other may exist, and refuses remote clients.
+func (p Profile) Listen() (net.Listener, error) {
+	sid, err := ownSID()
+	if err != nil {
+		return nil, fmt.Errorf("listening at %s: %w", p.Socket, err)
+	}
+	l, err := winio.ListenPipe(p.Socket, &winio.PipeConfig{
+		SecurityDescriptor: pipeSDDL(sid),
+		InputBufferSize:    pipeBuffer,
+		OutputBufferSize:   pipeBuffer,
+	})
+	if errors.Is(err, windows.ERROR_ACCESS_DENIED) || errors.Is(err, windows.ERROR_ALREADY_EXISTS) {
+		err = ErrInUse
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listening at %s: %w", p.Socket, err)
+	}
+	return l, nil
+}
+
+// pipeSDDL gives everything to sid and, being protected, nothing to anyone
+// else. A pipe without a list of its own could be read by Everyone.
+func pipeSDDL(sid *windows.SID) string {
+	return "D:P(A;;GA;;;" + sid.String() + ")"
+}
+
+// Dial connects to the daemon at the pipe addr. Before a byte is written it has
+// made sure that the process that made the pipe runs as this user, since a name
+// can be taken by anyone who comes first. It returns ErrNotRunning where there
+// is no pipe and ErrForeign where the check fails.
+func Dial(ctx context.Context, addr string) (net.Conn, error) {
+	conn, err := winio.DialPipeContext(ctx, addr)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = ErrNotRunning
+	} else if errors.Is(err, windows.ERROR_ACCESS_DENIED) {
+		err = fmt.Errorf("%w: %w", ErrForeign, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the daemon: %w", err)
+	}
+	if err := checkProcess(conn, windows.GetNamedPipeServerProcessId); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+// CheckPeer reports whether the client at the other end of conn, a connection
+// that was accepted, runs as this user.
+func CheckPeer(conn net.Conn) error {
+	return checkProcess(conn, windows.GetNamedPipeClientProcessId)
+}
+
+// checkProcess compares the user of the process at the other end with our own.
+// The id cannot have been given to another process meanwhile without the pipe
+// having broken, and then no byte reaches anyone.
+func checkProcess(conn net.Conn, process func(windows.Handle, *uint32) error) error {
+	pipe, ok := conn.(interface{ Fd() uintptr })
+	if !ok {
+		return fmt.Errorf("checking the peer: %T is no pipe: %w", conn, ErrForeign)
+	}
+	var pid uint32
+	if err := process(windows.Handle(pipe.Fd()), &pid); err != nil {
+		return fmt.Errorf("checking the peer: %w", err)
+	}
+	peer, err := processSID(pid)
+	if err != nil {
+		return fmt.Errorf("checking the peer, process %d: %w: %w", pid, ErrForeign, err)
+	}
+	own, err := ownSID()
+	if err != nil {
+		return fmt.Errorf("checking the peer: %w", err)
+	}
+	if !peer.Equals(own) {
+		return fmt.Errorf("checking the peer: it runs as %s, not %s: %w", peer, own, ErrForeign)
+	}
+	return nil
+}
+
+// processSID returns the user of the process pid. Not being allowed to ask is
+// an error, and the peer then somebody else.
+func processSID(pid uint32) (*windows.SID, error) {
+	process, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, pid)
+	if err != nil {
+		return nil, err
+	}
+	defer windows.CloseHandle(process)
+	var token windows.Token
+	if err := windows.OpenProcessToken(process, windows.TOKEN_QUERY, &token); err != nil {
+		return nil, err
+	}
+	defer token.Close()
+	user, err := token.GetTokenUser()
+	if err != nil {
+		return nil, err
+	}
+	return user.User.Sid, nil
+}

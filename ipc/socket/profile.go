@@ -1,0 +1,134 @@
+// Package socket owns where the daemon of a profile is found and who may talk
+// there: profile resolution, the socket's address, listening, dialling, the
+// checks of the peer at both ends, and the lock file that says which daemon
+// serves. It knows nothing of what is said over a connection, and it starts no
+// daemon.
+package socket
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// The environment that says which profile is meant and where its daemon listens.
+const (
+	envDir     = "OPEN2FA_DIR"
+	envSocket  = "O2FA_SOCKET"
+	envRuntime = "XDG_RUNTIME_DIR"
+)
+
+// maxLinks bounds the symbolic links followed by hand, as the kernel does.
+const maxLinks = 40
+
+// Profile is one OPEN2FA_DIR and the address of its daemon. Resolve makes it.
+type Profile struct {
+	Dir    string // absolute, links resolved; it need not exist
+	ID     string // 12 hex digits, the same for every spelling of Dir
+	Socket string // path of a Unix socket, or name of a Windows pipe
+	// Fixed says that O2FA_SOCKET named the address. The daemon behind it may be
+	// that of another machine or container: never start or replace one, and do
+	// not expect it to serve this very directory.
+	Fixed bool
+
+	getenv func(string) string
+}
+
+// Default returns the profile that the environment of this process names.
+func Default() (Profile, error) { return Resolve(os.Getenv) }
+
+// Resolve returns the profile that getenv names: OPEN2FA_DIR, or .open2fa in
+// the home directory. It creates nothing.
+func Resolve(getenv func(string) string) (Profile, error) {
+	usual, err := usualDir(getenv)
+	dir := getenv(envDir)
+	if dir == "" {
+		if err != nil {
+			return Profile{}, err
+		}
+		dir = usual
+	}
+	if dir, err = realPath(dir, maxLinks); err != nil {
+		return Profile{}, fmt.Errorf("resolving the profile directory: %w", err)
+	}
+	if usual != "" {
+		// A usual directory that cannot be resolved is not the one we have.
+		usual, _ = realPath(usual, maxLinks)
+	}
+	sum := sha256.Sum256([]byte(identity(dir)))
+	p := Profile{Dir: dir, ID: hex.EncodeToString(sum[:6]), getenv: getenv}
+	if fixed := getenv(envSocket); fixed != "" {
+		p.Fixed = true
+		p.Socket, err = checkAddress(fixed)
+	} else {
+		p.Socket, err = address(p, identity(dir) == identity(usual))
+	}
+	if err != nil {
+		return Profile{}, fmt.Errorf("finding the daemon's socket: %w", err)
+	}
+	return p, nil
+}
+
+// Vault returns the path of the sealed store.
+func (p Profile) Vault() string { return filepath.Join(p.Dir, "vault.db") }
+
+// SecretsFile returns the path of open2fa's plaintext file.
+func (p Profile) SecretsFile() string { return filepath.Join(p.Dir, "secrets.json") }
+
+// Lock returns the path of the file that the serving daemon holds locked.
+func (p Profile) Lock() string { return filepath.Join(p.Dir, "o2fad.lock") }
+
+// Log returns the path of the daemon's log.
+func (p Profile) Log() string { return filepath.Join(p.Dir, "o2fad.log") }
+
+// usualDir returns the profile directory of someone who never set OPEN2FA_DIR.
+func usualDir(getenv func(string) string) (string, error) {
+	home := getenv(homeVariable)
+	if home == "" {
+		return "", fmt.Errorf("finding the home directory: neither %s nor %s is set", envDir, homeVariable)
+	}
+	return filepath.Join(home, ".open2fa"), nil
+}
+
+// realPath returns path absolute and without links. What does not exist yet is
+// kept as it stands, so that a profile has one id before and after it is made,
+// also behind a link to a directory that is not mounted at the moment.
+func realPath(path string, links int) (string, error) {
+	if !filepath.IsAbs(path) {
+		wd, err := os.Getwd()
+		if err != nil {
+			return "", err
+		}
+		// Not Join: cleaning a/link/.. before the link is followed changes what it names.
+		path = wd + string(filepath.Separator) + path
+	}
+	real, err := filepath.EvalSymlinks(path)
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return real, err
+	}
+	path = strings.TrimRight(path, `/`+string(filepath.Separator))
+	parent, base := filepath.Split(path)
+	if base == "" || parent == path {
+		return "", err
+	}
+	if parent, err = realPath(parent, links); err != nil {
+		return "", err
+	}
+	path = filepath.Join(parent, base)
+	target, err := os.Readlink(path)
+	if err != nil {
+		return path, nil // not a link: the first part that is missing, or one below it
+	}
+	if links == 0 {
+		return "", fmt.Errorf("%s: too many symbolic links", path)
+	}
+	if !filepath.IsAbs(target) {
+		target = parent + string(filepath.Separator) + target
+	}
+	return realPath(target, links-1)
+}

@@ -1,0 +1,94 @@
+package secretsfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// ErrForeign says that the file, or a symbolic link on the way to it, belongs
+// to another user, or that it is no regular file: what it holds could be
+// anybody's.
+var ErrForeign = errors.New("not a regular file of this user")
+
+// maxLinks is how many symbolic links may lead to the file.
+const maxLinks = 16
+
+// Read looks at the file at path once. The file may be reached through symbolic
+// links, as people keep it beside their other dotfiles, if those are their own.
+// An absent file is fs.ErrNotExist; see Parse for ErrInvalid.
+func Read(path string) (File, error) {
+	data, err := readAll(path)
+	defer clear(data)
+	if err != nil {
+		return File{}, fmt.Errorf("reading secrets file: %w", err)
+	}
+	f, err := Parse(data)
+	if err != nil {
+		return File{}, fmt.Errorf("reading secrets file: %w", err)
+	}
+	return f, nil
+}
+
+func readAll(path string) ([]byte, error) {
+	for _, step := range steps(path) {
+		info, err := os.Lstat(step)
+		if err != nil {
+			return nil, err
+		}
+		if info.Mode()&fs.ModeSymlink != 0 && !ownFile(info) {
+			return nil, fmt.Errorf("link %s: %w", step, ErrForeign)
+		}
+	}
+	// Not blocking: a named pipe in the file's place must not hold the daemon.
+	f, err := os.OpenFile(path, os.O_RDONLY|openFlags, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || !ownFile(info) {
+		return nil, ErrForeign
+	}
+	if info.Size() > MaxSize {
+		return nil, fmt.Errorf("larger than %d bytes: %w", MaxSize, ErrInvalid)
+	}
+	data := make([]byte, info.Size()+1) // one more, to meet the end without growing
+	n, err := io.ReadFull(f, data)
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return data[:n], nil
+	case err == nil:
+		return data, fmt.Errorf("file grows while it is read: %w", ErrInvalid)
+	}
+	return data, err
+}
+
+// steps returns path and, while the last is a symbolic link, what it points to.
+// The end of the chain need not exist.
+func steps(path string) []string {
+	all := []string{path}
+	for range maxLinks {
+		target, err := os.Readlink(path)
+		if err != nil {
+			break // no link, or not there
+		}
+		if !filepath.IsAbs(target) {
+			// Resolved first: ".." after a linked directory leaves where that points.
+			dir := filepath.Dir(path)
+			if real, err := filepath.EvalSymlinks(dir); err == nil {
+				dir = real
+			}
+			target = filepath.Join(dir, target)
+		}
+		path = target
+		all = append(all, path)
+	}
+	return all
+}

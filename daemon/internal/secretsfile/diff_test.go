@@ -63,15 +63,15 @@ func TestDiff(t *testing.T) {
 	}
 }
 
-// change is a random pair of inputs. Few different fingerprints make duplicates
+// inputs is a random pair of inputs. Few different fingerprints make duplicates
 // and renames common.
-type change struct {
+type inputs struct {
 	last []Seen
 	now  []Fingerprinted
 }
 
-func (change) Generate(r *mathrand.Rand, _ int) reflect.Value {
-	var c change
+func (inputs) Generate(r *mathrand.Rand, _ int) reflect.Value {
+	var c inputs
 	for i := range r.Intn(12) {
 		c.last = append(c.last, Seen{Secret: fp(byte(r.Intn(4))), Name: fp(byte(r.Intn(3))), Entry: [16]byte{1, byte(i)}})
 	}
@@ -83,7 +83,7 @@ func (change) Generate(r *mathrand.Rand, _ int) reflect.Value {
 
 // apply does to the rows last taken what a caller does: entries for additions
 // are numbered on.
-func apply(t *testing.T, c change, d Changes) []Seen {
+func apply(t *testing.T, c inputs, d Changes) []Seen {
 	t.Helper()
 	byRow := map[int]Fingerprinted{}
 	for _, n := range c.now {
@@ -120,7 +120,7 @@ func count(rows []Seen) map[[2]Fingerprint]int {
 }
 
 func TestDiffProperties(t *testing.T) {
-	property := func(c change) bool {
+	property := func(c inputs) bool {
 		d := Diff(c.last, c.now)
 		if !reflect.DeepEqual(d, Diff(c.last, c.now)) {
 			t.Error("not deterministic")
@@ -147,7 +147,7 @@ func TestDiffProperties(t *testing.T) {
 
 // checkEntries fails unless each entry of last is used exactly once, and only
 // for rows of its own secret.
-func checkEntries(t *testing.T, c change, d Changes) {
+func checkEntries(t *testing.T, c inputs, d Changes) {
 	t.Helper()
 	left := map[[16]byte]Seen{}
 	for _, s := range c.last {
@@ -174,7 +174,7 @@ func checkEntries(t *testing.T, c change, d Changes) {
 
 // checkMinimal fails if more was changed than had to be: as many rows are kept
 // as both sides share, and no secret both comes and goes.
-func checkMinimal(t *testing.T, c change, d Changes) {
+func checkMinimal(t *testing.T, c inputs, d Changes) {
 	t.Helper()
 	var now []Seen
 	for _, n := range c.now {
@@ -200,7 +200,7 @@ func checkMinimal(t *testing.T, c change, d Changes) {
 
 // TestDiffIgnoresOrder: a file whose rows were only shuffled has not changed.
 func TestDiffIgnoresOrder(t *testing.T) {
-	property := func(c change) bool {
+	property := func(c inputs) bool {
 		d := Diff(c.last, c.now)
 		shuffled := slices.Clone(c.now)
 		rand.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })

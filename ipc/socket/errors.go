@@ -13,23 +13,22 @@ var (
 	ErrForeign = errors.New("not private to this user")
 	// ErrInUse means that somebody already answers at the address.
 	ErrInUse = errors.New("another daemon is listening")
+	// ErrHeld means that a live daemon holds the profile's lock.
+	ErrHeld = errors.New("another o2fad serves this profile")
 )
 
-// ErrHeld means that a live daemon holds the profile's lock.
-type ErrHeld struct {
+// HeldError is ErrHeld with what the holder says of itself.
+type HeldError struct {
 	Info LockInfo // zero where the daemon has not written it yet, or could not
 }
 
 // Error names the holder where it is known.
-func (e ErrHeld) Error() string {
+func (e *HeldError) Error() string {
 	if e.Info.PID == 0 {
-		return "another o2fad serves this profile"
+		return ErrHeld.Error()
 	}
-	return fmt.Sprintf("another o2fad serves this profile: pid %d at %s", e.Info.PID, e.Info.Socket)
+	return fmt.Sprintf("%v: pid %d at %s", ErrHeld, e.Info.PID, e.Info.Socket)
 }
 
-// Is makes errors.Is(err, ErrHeld{}) hold for any holder.
-func (e ErrHeld) Is(target error) bool {
-	_, ok := target.(ErrHeld)
-	return ok
-}
+// Unwrap returns ErrHeld.
+func (e *HeldError) Unwrap() error { return ErrHeld }

@@ -38,8 +38,8 @@ type Lock struct {
 }
 
 // AcquireLock takes the lock of p for the daemon, and makes the profile
-// directory first. It returns ErrHeld, with what the holder says of itself, if
-// a daemon lives. It waits for nobody but readers.
+// directory first. It returns a *HeldError, which is ErrHeld, if a daemon
+// lives. It waits for nobody but readers.
 //
 // On a read-only file system the lock file is locked without being written, and
 // where there is none the directory is locked instead.
@@ -72,7 +72,7 @@ func tryAcquire(p Profile) (*Lock, error) {
 	if err == nil && !got {
 		got, err = tryLock(f, false)
 		if err == nil && !got {
-			err = ErrHeld{readInfo(f)}
+			err = &HeldError{readInfo(f)}
 		}
 	}
 	if err == nil {
@@ -80,7 +80,7 @@ func tryAcquire(p Profile) (*Lock, error) {
 		err = errReaders // or the file was replaced under us: once more
 	}
 	f.Close()
-	if !errors.Is(err, errReaders) && !errors.Is(err, ErrHeld{}) {
+	if !errors.Is(err, errReaders) && !errors.Is(err, ErrHeld) {
 		err = fmt.Errorf("locking the profile: %w", err)
 	}
 	return nil, err

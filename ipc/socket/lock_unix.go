@@ -16,11 +16,11 @@ func openLock(p Profile, create bool) (f *os.File, writable bool, err error) {
 	const safe = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 	err = fs.ErrPermission
 	if create {
-		f, err = os.OpenFile(p.Lock(), os.O_RDWR|os.O_CREATE|safe, 0o600)
+		f, err = os.OpenFile(p.LockFile(), os.O_RDWR|os.O_CREATE|safe, 0o600)
 		writable = err == nil
 	}
 	if errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) {
-		f, err = os.OpenFile(p.Lock(), os.O_RDONLY|safe, 0)
+		f, err = os.OpenFile(p.LockFile(), os.O_RDONLY|safe, 0)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		f, err = os.OpenFile(p.Dir, os.O_RDONLY|safe|syscall.O_DIRECTORY, 0)

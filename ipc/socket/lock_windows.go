@@ -17,11 +17,11 @@ const lockOffsetHigh = 1 // 4 GiB
 func openLock(p Profile, create bool) (f *os.File, writable bool, err error) {
 	err = fs.ErrPermission
 	if create {
-		f, err = os.OpenFile(p.Lock(), os.O_RDWR|os.O_CREATE, 0o600)
+		f, err = os.OpenFile(p.LockFile(), os.O_RDWR|os.O_CREATE, 0o600)
 		writable = err == nil
 	}
 	if errors.Is(err, windows.ERROR_WRITE_PROTECT) || errors.Is(err, fs.ErrPermission) {
-		f, err = os.Open(p.Lock())
+		f, err = os.Open(p.LockFile())
 	}
 	if err != nil {
 		return nil, false, err

@@ -74,17 +74,17 @@ func Resolve(getenv func(string) string) (Profile, error) {
 	return p, nil
 }
 
-// Vault returns the path of the sealed store.
-func (p Profile) Vault() string { return filepath.Join(p.Dir, "vault.db") }
+// VaultFile returns the path of the sealed store.
+func (p Profile) VaultFile() string { return filepath.Join(p.Dir, "vault.db") }
 
 // SecretsFile returns the path of open2fa's plaintext file.
 func (p Profile) SecretsFile() string { return filepath.Join(p.Dir, "secrets.json") }
 
-// Lock returns the path of the file that the serving daemon holds locked.
-func (p Profile) Lock() string { return filepath.Join(p.Dir, "o2fad.lock") }
+// LockFile returns the path of the file that the serving daemon holds locked.
+func (p Profile) LockFile() string { return filepath.Join(p.Dir, "o2fad.lock") }
 
-// Log returns the path of the daemon's log.
-func (p Profile) Log() string { return filepath.Join(p.Dir, "o2fad.log") }
+// LogFile returns the path of the daemon's log.
+func (p Profile) LogFile() string { return filepath.Join(p.Dir, "o2fad.log") }
 
 // usualDir returns the profile directory of someone who never set OPEN2FA_DIR.
 func usualDir(getenv func(string) string) (string, error) {

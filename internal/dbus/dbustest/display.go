@@ -1,0 +1,70 @@
+//go:build linux
+
+package dbustest
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// StartDisplay starts an X server without a screen and returns its name, such
+// as ":1".
+func StartDisplay(tb testing.TB) string {
+	tb.Helper()
+	need(tb, "Xvfb", "xvfb")
+	read, write, err := os.Pipe()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer read.Close()
+	// It takes the first free number and tells it on descriptor 3.
+	cmd := exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", "800x600x24", "-nolisten", "tcp")
+	cmd.ExtraFiles = []*os.File{write}
+	p := start(tb, cmd)
+	write.Close()
+	tb.Cleanup(func() { p.stop() })
+	if err := read.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		tb.Fatal(err)
+	}
+	line, err := bufio.NewReader(read).ReadString('\n')
+	if err != nil {
+		tb.Fatalf("Xvfb: %v: %s", err, p.output())
+	}
+	return ":" + strings.TrimSpace(line)
+}
+
+// Type waits for a window of the given class on display and types text and
+// Return into it.
+func Type(tb testing.TB, display, class, text string) {
+	tb.Helper()
+	WaitWindow(tb, display, class, true)
+	if out, err := xdotool(tb, display, "type", "--delay", "20", text); err != nil {
+		tb.Fatalf("xdotool: %v: %s", err, out)
+	}
+	if out, err := xdotool(tb, display, "key", "Return"); err != nil {
+		tb.Fatalf("xdotool: %v: %s", err, out)
+	}
+}
+
+// WaitWindow waits until a window of the given class is, or is no longer,
+// visible on display.
+func WaitWindow(tb testing.TB, display, class string, visible bool) {
+	tb.Helper()
+	Eventually(tb, "a window of class "+class, func() bool {
+		_, err := xdotool(tb, display, "search", "--onlyvisible", "--class", class)
+		return (err == nil) == visible
+	})
+}
+
+func xdotool(tb testing.TB, display string, args ...string) (string, error) {
+	tb.Helper()
+	need(tb, "xdotool", "xdotool")
+	cmd := exec.Command("xdotool", args...)
+	cmd.Env = []string{"DISPLAY=" + display, "PATH=" + os.Getenv("PATH")}
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}

@@ -70,16 +70,17 @@ func (o Options) filled() (Options, error) {
 // concurrent use.
 type Key struct {
 	options Options
-	work    *work // behind a pointer, so that printing whatever holds a Key shows an address
+	work    *work
 }
 
-// work is what making a code writes to. The arrays are part of it because a
+// work is what making a code writes to. The buffers are made once because a
 // slice handed to a hash.Hash escapes: on the stack they would cost an
-// allocation for each code.
+// allocation for each code. Sum, which tells the code, is behind a second
+// pointer for the reason that box gives.
 type work struct {
 	mac     hash.Hash
 	counter [8]byte
-	sum     [sha512.Size]byte
+	sum     *[sha512.Size]byte
 }
 
 // NewKey prepares secret, which it copies. The errors are ErrEmpty for no
@@ -97,7 +98,7 @@ func NewKey(secret []byte, options Options) (*Key, error) {
 	}
 	mac := hmac.New(options.Algorithm.hash(), secret)
 	mac.Reset() // the first one allocates what makes the later ones cheap
-	return &Key{options, &work{mac: mac}}, nil
+	return &Key{options, &work{mac: mac, sum: new([sha512.Size]byte)}}, nil
 }
 
 // Options returns what the key was made with, its defaults filled in.
@@ -187,6 +188,7 @@ func seconds(t time.Time) int64 { return max(0, min(t.Unix(), lastSecond)) }
 // leaves it to the garbage collector.
 func (k *Key) Wipe() {
 	if k.work != nil {
+		clear(k.work.sum[:])
 		*k.work = work{}
 		k.work = nil
 	}

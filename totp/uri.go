@@ -69,8 +69,8 @@ func (t Type) String() string {
 // URI is what an otpauth:// URI says: how codes are made, and whose they are.
 // Make one with ParseURI or NewURI; its fields may be changed before Encode.
 //
-// A URI prints and logs itself without its secret and without Extra. Copies
-// share one secret.
+// A URI prints and logs itself without its secret and without Extra, whose
+// parameters may be anything. Copies share one secret.
 type URI struct {
 	Type Type
 
@@ -95,14 +95,20 @@ type URI struct {
 	// name, decoded. Encode writes them back.
 	Extra map[string]string
 
-	secret *[]byte // behind a pointer, so that printing whatever holds a URI shows an address
+	secret *box
 }
+
+// box keeps a secret two pointers away from what holds it. Through an unexported
+// field fmt cannot call Format and prints by reflection instead; it follows one
+// pointer, for a verb that does not fit, and never two.
+type box struct{ bytes *[]byte }
+
+func newBox(secret []byte) *box { return &box{&secret} }
 
 // NewURI returns a URI of type TOTP for a copy of secret. What is wrong with
 // either argument is reported by Key and Encode.
 func NewURI(secret []byte, options Options) URI {
-	own := bytes.Clone(secret)
-	return URI{Options: options, secret: &own}
+	return URI{Options: options, secret: newBox(bytes.Clone(secret))}
 }
 
 // Secret returns the URI's own secret, not a copy: the bytes are zeros after
@@ -111,7 +117,7 @@ func (u URI) Secret() []byte {
 	if u.secret == nil {
 		return nil
 	}
-	return *u.secret
+	return *u.secret.bytes
 }
 
 // Wipe overwrites the secret with zeros and takes it from u and all its copies:
@@ -119,8 +125,8 @@ func (u URI) Secret() []byte {
 // reach the text that ParseURI read.
 func (u URI) Wipe() {
 	if u.secret != nil {
-		clear(*u.secret)
-		*u.secret = nil
+		clear(*u.secret.bytes)
+		*u.secret.bytes = nil
 	}
 }
 

@@ -208,7 +208,7 @@ func (u *URI) readSecret(known map[string]string) error {
 	if err != nil {
 		return &URIError{"secret", err}
 	}
-	u.secret = &secret
+	u.secret = newBox(secret)
 	return nil
 }
 

@@ -1,0 +1,148 @@
+package totp
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+)
+
+// canary is a secret that shows in no other way than by leaking.
+const canary = "\x8fcanary-in-a-mine\xfe"
+
+// leaks returns the form in which text shows the canary, or "".
+func leaks(text string) string {
+	decimal := strings.Trim(fmt.Sprint([]byte(canary)), "[]")
+	goSyntax := strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%#v", []byte(canary)), "[]byte{"), "}")
+	for name, form := range map[string]string{
+		"raw":       canary,
+		"quoted":    strings.Trim(fmt.Sprintf("%q", canary), `"`),
+		"base32":    EncodeSecret([]byte(canary)),
+		"hex":       hex.EncodeToString([]byte(canary)),
+		"base64":    base64.RawStdEncoding.EncodeToString([]byte(canary)),
+		"decimal":   decimal,
+		"Go syntax": goSyntax,
+		"Extra":     "canary in extra",
+	} {
+		if strings.Contains(strings.ToLower(text), strings.ToLower(form)) {
+			return name
+		}
+	}
+	return ""
+}
+
+func canaries(t *testing.T) (Key, URI) {
+	t.Helper()
+	u, err := ParseURI("otpauth://totp/Example:alice?secret=" + EncodeSecret([]byte(canary)) + "&pin=canary+in+extra")
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := u.Key()
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.HOTP(0) // so that all buffers were in use
+	return *k, u
+}
+
+// TestFormsAreSeen shows that leaks can see what the other tests look for.
+func TestFormsAreSeen(t *testing.T) {
+	secret := []byte(canary)
+	for _, text := range []string{
+		string(secret), fmt.Sprint(secret), fmt.Sprintf("%+v", struct{ s []byte }{secret}), fmt.Sprintf("%#v", struct{ s []byte }{secret}),
+		fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret), fmt.Sprintf("%q", secret), EncodeSecret(secret),
+	} {
+		if leaks(text) == "" {
+			t.Errorf("leaks does not see the canary in %s", text)
+		}
+	}
+}
+
+func TestFmtShowsNoSecret(t *testing.T) {
+	k, u := canaries(t)
+	bare := u // Extra has no box: reflection shows it, and so does the misused %p
+	bare.Extra = nil
+	values := map[string]any{
+		"Key": k, "*Key": &k, "URI": u, "*URI": &u,
+		"slices":           []any{k, &k, u, &u, []URI{u}, []*Key{&k}},
+		"maps":             map[string]any{"k": k, "u": u},
+		"exported fields":  struct{ K, U any }{&k, u},
+		"unexported Key":   struct{ k Key }{k},
+		"unexported *Key":  struct{ k *Key }{&k},
+		"unexported URI":   struct{ u URI }{bare},
+		"unexported *URI":  struct{ u *URI }{&bare},
+		"unexported slice": struct{ u []URI }{[]URI{bare}},
+		"unexported any":   struct{ u any }{&bare},
+		"an error around":  fmt.Errorf("doing: %v %w", u, errors.New("x")),
+	}
+	for name, v := range values {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%o", "%t", "%p", "%z"} {
+			text := fmt.Sprintf(verb, v)
+			if form := leaks(text); form != "" && (verb != "%p" || form != "Extra") {
+				t.Errorf("%s with %s shows the secret (%s): %s", name, verb, form, text)
+			}
+		}
+	}
+	if got, want := u.String(), "otpauth://totp/Example:alice?secret=***&issuer=Example"; got != want {
+		t.Errorf("String = %s, want %s", got, want)
+	}
+	if got, want := k.String(), "totp.Key(SHA1, 6 digits, 30s)"; got != want {
+		t.Errorf("String = %s, want %s", got, want)
+	}
+	if _, err := ParseURI(u.String()); !errors.Is(err, ErrCharacter) {
+		t.Errorf("the redacted URI can be read: %v", err)
+	}
+}
+
+func TestLogsShowNoSecret(t *testing.T) {
+	k, u := canaries(t)
+	var out bytes.Buffer
+	for _, h := range []slog.Handler{slog.NewTextHandler(&out, nil), slog.NewJSONHandler(&out, nil)} {
+		slog.New(h).Info("message", "key", k, "keyp", &k, "uri", u, "urip", &u, "in", struct{ U any }{u}, "group", slog.GroupValue(slog.Any("u", &u)))
+	}
+	if form := leaks(out.String()); form != "" {
+		t.Errorf("a log shows the secret (%s): %s", form, out.String())
+	}
+	if !strings.Contains(out.String(), "Example:alice") {
+		t.Errorf("a log does not say which URI: %s", out.String())
+	}
+}
+
+func TestJSONShowsNoSecret(t *testing.T) {
+	k, u := canaries(t)
+	for _, v := range []any{u, &u, struct{ U URI }{u}} {
+		if text, err := json.Marshal(v); !errors.Is(err, ErrMarshal) {
+			t.Errorf("a URI as JSON: %s, %v", text, err)
+		}
+	}
+	text, err := json.Marshal(&k)
+	if form := leaks(string(text)); err != nil || form != "" {
+		t.Errorf("a Key as JSON: %s, %v", text, err)
+	}
+}
+
+// TestURIErrorsShowNothing puts the canary wherever a URI can be wrong.
+func TestURIErrorsShowNothing(t *testing.T) {
+	text := EncodeSecret([]byte(canary))
+	for _, uri := range []string{
+		text, text + "://totp/a", "otpauth://" + text + "/a", "otpauth://totp/" + text + "%FF?secret=" + text,
+		"otpauth://totp/a?" + text, "otpauth://totp/a?secret=" + text + "!", "otpauth://totp/a?secret=" + text + "&secret=" + text,
+		"otpauth://totp/a?" + text + "=1&" + text + "=1", "otpauth://totp/a?secret=" + text + "&digits=" + text,
+		"otpauth://totp/a?secret=" + text + "&period=" + text, "otpauth://totp/a?secret=" + text + "&algorithm=" + text,
+		"otpauth://hotp/a?secret=" + text + "&counter=" + text, "otpauth://totp/a?secret=" + text + "&x=" + strings.Repeat(text, MaxURI/20),
+	} {
+		_, err := ParseURI(uri)
+		if err == nil {
+			t.Errorf("a wrong URI was read: %s", uri)
+			continue
+		}
+		if form := leaks(fmt.Sprintf("%v %+v %#v", err, err, errors.Unwrap(err))); form != "" {
+			t.Errorf("an error shows the secret (%s): %v", form, err)
+		}
+	}
+}

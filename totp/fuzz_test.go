@@ -51,18 +51,18 @@ func checkSecretError(t *testing.T, text string, got []byte, err error) {
 	if !errors.As(err, &se) || got != nil {
 		t.Fatalf("%q: %x, %#v", text, got, err)
 	}
-	if se.Position < 0 || se.Position > utf8.RuneCountInString(text) || (se.Position == 0) != (se.Err == ErrEmpty) {
+	if se.Position < 0 || se.Position > utf8.RuneCountInString(text) || (se.Position == 0) != errors.Is(err, ErrEmpty) {
 		t.Fatalf("%q: position %d for %v", text, se.Position, se.Err)
 	}
 	r := []rune(text)
-	switch se.Err {
-	case ErrEmpty:
-	case ErrPadding:
+	switch {
+	case errors.Is(err, ErrEmpty):
+	case errors.Is(err, ErrPadding):
 		if r[se.Position-1] != '=' {
 			t.Fatalf("%q: no padding at %d", text, se.Position)
 		}
-	case ErrLength, ErrCharacter:
-		if _, ok := base32Value(r[se.Position-1]); ok != (se.Err == ErrLength) {
+	case errors.Is(err, ErrLength), errors.Is(err, ErrCharacter):
+		if _, ok := base32Value(r[se.Position-1]); ok != errors.Is(err, ErrLength) {
 			t.Fatalf("%q: %v at %d", text, se.Err, se.Position)
 		}
 	default:

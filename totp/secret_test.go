@@ -2,7 +2,6 @@ package totp
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 )
@@ -95,7 +94,8 @@ func TestSecretErrorQuotesNothing(t *testing.T) {
 		for _, with := range []string{"!", "0", "=", "\u00e9", "\xff"} {
 			_, err1 := DecodeSecret(one[:i] + with + one[i:])
 			_, err2 := DecodeSecret(other[:i] + with + other[i:])
-			if err1 == nil || err1.Error() != err2.Error() || fmt.Sprintf("%#v", *err1.(*SecretError)) != fmt.Sprintf("%#v", *err2.(*SecretError)) {
+			var e1, e2 *SecretError
+			if !errors.As(err1, &e1) || !errors.As(err2, &e2) || *e1 != *e2 || err1.Error() != err2.Error() {
 				t.Errorf("%q at %d: %v and %v", with, i, err1, err2)
 			}
 		}

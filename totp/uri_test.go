@@ -201,7 +201,6 @@ func TestEncode(t *testing.T) {
 }
 
 func TestEncodeRefuses(t *testing.T) {
-	change := func(f func(*URI)) URI { return makeURI(f) }
 	tests := []struct {
 		name string
 		uri  URI
@@ -210,17 +209,17 @@ func TestEncodeRefuses(t *testing.T) {
 	}{
 		{"a colon in the issuer", named("a:b", "c"), "issuer", ErrColon},
 		{"a colon in the account", named("a", "b:c"), "account", ErrColon},
-		{"a colon in the prefix", change(func(u *URI) { u.Prefix = ":" }), "prefix", ErrColon},
+		{"a colon in the prefix", makeURI(func(u *URI) { u.Prefix = ":" }), "prefix", ErrColon},
 		{"no secret", URI{}, "secret", ErrEmpty},
 		{"an empty secret", NewURI(nil, Options{}), "secret", ErrEmpty},
-		{"an unknown type", change(func(u *URI) { u.Type = 7 }), "type", ErrType},
-		{"an unknown algorithm", change(func(u *URI) { u.Algorithm = 7 }), "algorithm", ErrAlgorithm},
-		{"5 digits", change(func(u *URI) { u.Digits = 5 }), "digits", ErrDigits},
-		{"half a second", change(func(u *URI) { u.Period = time.Second / 2 }), "period", ErrPeriod},
+		{"an unknown type", makeURI(func(u *URI) { u.Type = 7 }), "type", ErrType},
+		{"an unknown algorithm", makeURI(func(u *URI) { u.Algorithm = 7 }), "algorithm", ErrAlgorithm},
+		{"5 digits", makeURI(func(u *URI) { u.Digits = 5 }), "digits", ErrDigits},
+		{"half a second", makeURI(func(u *URI) { u.Period = time.Second / 2 }), "period", ErrPeriod},
 		{"not UTF-8", named("", "\xff"), "account", ErrEncoding},
-		{"an extra that is not UTF-8", change(func(u *URI) { u.Extra = map[string]string{"x": "\xff"} }), "parameter", ErrEncoding},
-		{"an extra secret", change(func(u *URI) { u.Extra = map[string]string{"Secret": "x"} }), "secret", ErrDuplicate},
-		{"an extra period", change(func(u *URI) { u.Extra = map[string]string{"period": "1"} }), "period", ErrDuplicate},
+		{"an extra that is not UTF-8", makeURI(func(u *URI) { u.Extra = map[string]string{"x": "\xff"} }), "parameter", ErrEncoding},
+		{"an extra secret", makeURI(func(u *URI) { u.Extra = map[string]string{"Secret": "x"} }), "secret", ErrDuplicate},
+		{"an extra period", makeURI(func(u *URI) { u.Extra = map[string]string{"period": "1"} }), "period", ErrDuplicate},
 		{"too long", named("", strings.Repeat("x", MaxURI)), "length", ErrTooLong},
 	}
 	for _, tt := range tests {

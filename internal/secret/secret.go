@@ -22,27 +22,38 @@ var ErrMarshal = errors.New("secret: refusing to encode a secret")
 //
 // Go may have moved or copied the bytes before New; wiping is a courtesy that
 // shortens their life, not a promise.
-type Bytes struct{ b []byte }
+//
+// fmt cannot call methods on unexported fields and prints them by reflection,
+// following one pointer where a verb does not fit; hence two.
+type Bytes struct{ p **[]byte }
 
 // New takes ownership of b: the caller must not use b afterwards.
-func New(b []byte) Bytes { return Bytes{b} }
+func New(b []byte) Bytes {
+	p := &b
+	return Bytes{&p}
+}
 
 // Copy returns a Bytes that holds a copy of b.
-func Copy(b []byte) Bytes { return Bytes{append(make([]byte, 0, len(b)), b...)} }
+func Copy(b []byte) Bytes { return New(append(make([]byte, 0, len(b)), b...)) }
 
 // Reveal returns the secret's own buffer, the one way out of the type. The
 // caller must not keep it beyond the next Wipe.
-func (s Bytes) Reveal() []byte { return s.b }
+func (s Bytes) Reveal() []byte {
+	if s.p == nil {
+		return nil
+	}
+	return **s.p
+}
 
 // Len returns the number of bytes.
-func (s Bytes) Len() int { return len(s.b) }
+func (s Bytes) Len() int { return len(s.Reveal()) }
 
 // Equal compares in constant time for equal lengths.
-func (s Bytes) Equal(t Bytes) bool { return subtle.ConstantTimeCompare(s.b, t.b) == 1 }
+func (s Bytes) Equal(t Bytes) bool { return subtle.ConstantTimeCompare(s.Reveal(), t.Reveal()) == 1 }
 
 // Wipe overwrites the buffer with zeros. The length stays, so that a wiped
 // secret that is used after all yields zeros, not an index out of range.
-func (s Bytes) Wipe() { clear(s.b) }
+func (s Bytes) Wipe() { clear(s.Reveal()) }
 
 // String returns a placeholder.
 func (s Bytes) String() string { return redacted }

@@ -19,15 +19,24 @@ func TestNothingPrintsASecret(t *testing.T) {
 		S Bytes
 		P *Bytes
 	}{s, &s}
+	type unexported struct {
+		s Bytes
+		p *Bytes
+	}
+	hidden := unexported{s, &s}
 	var out bytes.Buffer
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%c", "%b", "%o", "%U"} {
 		fmt.Fprintf(&out, verb+" ", s)
 		fmt.Fprintf(&out, verb+" ", &s)
 		fmt.Fprintf(&out, verb+" ", holder)
+		fmt.Fprintf(&out, verb+" ", hidden)
+		fmt.Fprintf(&out, verb+" ", &hidden)
+		fmt.Fprintf(&out, verb+" ", []unexported{hidden})
+		fmt.Fprintf(&out, verb+" ", map[string]*unexported{"x": &hidden})
 	}
 	fmt.Fprintln(&out, s, s.String(), s.GoString())
-	slog.New(slog.NewTextHandler(&out, nil)).Info("x", "s", s, "h", holder)
-	slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "s", s, "h", holder)
+	slog.New(slog.NewTextHandler(&out, nil)).Info("x", "s", s, "h", holder, "u", hidden)
+	slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "s", s, "h", holder, "u", hidden)
 	got := out.String()
 	for _, form := range []string{canary, fmt.Sprintf("%x", canary), fmt.Sprint([]byte(canary)), "correct"} {
 		if strings.Contains(strings.ToLower(got), form) {

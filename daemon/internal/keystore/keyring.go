@@ -29,10 +29,11 @@ type KeyringConfig struct {
 	Timeout time.Duration
 	// PromptTimeout bounds the wait for a person to answer the keyring's
 	// dialog; 0 is two minutes, less than 0 never shows one. On Linux the
-	// dialog needs DISPLAY or WAYLAND_DISPLAY.
+	// dialog needs DISPLAY or WAYLAND_DISPLAY. It stays on the screen after the
+	// wait, and the next request waits for the same one.
 	PromptTimeout time.Duration
-	// Waiting, if set, is called with true before that dialog is shown and with
-	// false when it is gone.
+	// Waiting, if set, is called with true before a request waits for that
+	// dialog and with false when it no longer does.
 	Waiting func(waiting bool)
 	// Getenv reads the environment in which the session bus and the display are
 	// named. Required on Linux.

@@ -45,7 +45,13 @@ func Type(tb testing.TB, display, class, text string) {
 	if out, err := xdotool(tb, display, "type", "--delay", "20", text); err != nil {
 		tb.Fatalf("xdotool: %v: %s", err, out)
 	}
-	if out, err := xdotool(tb, display, "key", "Return"); err != nil {
+	Press(tb, display, "Return")
+}
+
+// Press presses a key, such as Escape, in the window that has the keyboard.
+func Press(tb testing.TB, display, key string) {
+	tb.Helper()
+	if out, err := xdotool(tb, display, "key", key); err != nil {
 		tb.Fatalf("xdotool: %v: %s", err, out)
 	}
 }

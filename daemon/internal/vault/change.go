@@ -1,0 +1,290 @@
+package vault
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/o2fa/o2fa/daemon/internal/seal"
+)
+
+// Add stores a new entry, whose secrets stay the caller's. Its id is made
+// unless it has one already; Created, Updated and Device are set unless they
+// are. If a live entry agrees in secret, type, algorithm, digits, period,
+// issuer and name, nothing changes: its id is returned and existed is true.
+func (tx *Tx) Add(e Entry) (id ID, existed bool, err error) {
+	e.normalize()
+	if e.Created == 0 {
+		e.Created = tx.now
+	}
+	if e.Updated == 0 {
+		e.Updated = e.Created
+	}
+	if e.Device == "" {
+		e.Device = tx.k.device
+	}
+	if err := e.check(); err != nil {
+		return ID{}, false, err
+	}
+	if id, existed, err = tx.duplicate(&e); existed || err != nil {
+		return id, existed, err
+	}
+	if e.ID == (ID{}) {
+		rand.Read(e.ID[:]) // does not fail: it ends the process instead
+	} else if sealed, err := tx.get(bucketEntry, e.ID[:]); sealed != nil || err != nil {
+		return ID{}, false, errors.Join(err, ErrExists)
+	}
+	if err := tx.put(nil, &e); err != nil {
+		return ID{}, false, err
+	}
+	tx.do(deed{ID: e.ID, Did: didAdd})
+	return e.ID, false, nil
+}
+
+// duplicate looks for a live entry that is the same as e.
+func (tx *Tx) duplicate(e *Entry) (ID, bool, error) {
+	if e.Trashed != 0 {
+		return ID{}, false, nil
+	}
+	ids, err := tx.find(bucketSame, tx.k.sameMAC(e))
+	if err != nil {
+		return ID{}, false, err
+	}
+	for _, id := range ids {
+		other, err := tx.Get(id)
+		if err != nil {
+			return ID{}, false, indexed(err)
+		}
+		equal := other.Trashed == 0 && same(e, &other)
+		other.wipe()
+		if equal {
+			return id, true, nil
+		}
+	}
+	return ID{}, false, nil
+}
+
+// Edit lets f change the live entry. What f changes gets a stamp, and the
+// version before goes to the entry's history; if f changes nothing, nothing is
+// stored. Id, times, device and stamps are not f's to change.
+func (tx *Tx) Edit(id ID, f func(e *Entry) error) error {
+	was, err := tx.Get(id)
+	if err != nil {
+		return err
+	}
+	defer was.wipe()
+	if was.Trashed != 0 {
+		return ErrNotFound
+	}
+	is := was.clone()
+	defer func() { is.wipe() }()
+	if err := f(&is); err != nil {
+		return err
+	}
+	return tx.replace(&was, &is)
+}
+
+// replace stores the version is after was: stamped, checked, with history and
+// journal.
+func (tx *Tx) replace(was, is *Entry) error {
+	is.ID, is.Created, is.Updated, is.Device = was.ID, was.Created, was.Updated, was.Device
+	is.Trashed, is.unknown = was.Trashed, was.unknown
+	is.Stamps = maps.Clone(was.Stamps)
+	is.normalize()
+	fields := differ(was, is)
+	if len(fields) == 0 {
+		return nil
+	}
+	check := is.check
+	if is.Type == was.Type && is.Algorithm == was.Algorithm && is.Digits == was.Digits && is.Period == was.Period {
+		check = is.checkBounds // an entry of a newer o2fa can still be renamed
+	}
+	if err := check(); err != nil {
+		return err
+	}
+	number, err := tx.keep(was)
+	if err != nil {
+		return err
+	}
+	tx.stamp(is, fields...)
+	if err := tx.put(was, is); err != nil {
+		return err
+	}
+	tx.do(deed{ID: is.ID, Did: didEdit, Version: number, Fields: fields})
+	return nil
+}
+
+// differ returns the fields in which two versions of an entry differ.
+func differ(a, b *Entry) (fields []Field) {
+	for _, f := range []struct {
+		name Field
+		same bool
+	}{
+		{FieldName, a.Name == b.Name}, {FieldIssuer, a.Issuer == b.Issuer}, {FieldAccount, a.Account == b.Account},
+		{FieldSecret, sameSecret(a, b)}, {FieldCounter, a.Counter == b.Counter}, {FieldPIN, a.PIN.Equal(b.PIN)},
+		{FieldTags, slices.Equal(a.Tags, b.Tags)}, {FieldNote, a.Note == b.Note}, {FieldPinned, a.Pinned == b.Pinned},
+	} {
+		if !f.same {
+			fields = append(fields, f.name)
+		}
+	}
+	return fields
+}
+
+// stamp marks fields as edited now: later than every stamp that the record
+// has, whatever the clocks, as this edit was made after seeing them.
+func (tx *Tx) stamp(e *Entry, fields ...Field) {
+	ms := max(tx.now, e.Created+1)
+	for _, s := range e.Stamps {
+		ms = max(ms, s.MS+1)
+	}
+	if e.Stamps == nil {
+		e.Stamps = make(map[Field]Stamp)
+	}
+	for _, f := range fields {
+		e.Stamps[f] = Stamp{ms, tx.k.device}
+	}
+	e.Updated = tx.now
+}
+
+// keep puts a version into the entry's history and returns its number.
+func (tx *Tx) keep(e *Entry) (uint64, error) {
+	next, known := tx.history[e.ID]
+	if !known {
+		err := tx.v.write(func() error {
+			c := tx.bolt.Bucket(bucketHistory).Cursor()
+			for key, _ := c.Seek(e.ID[:]); bytes.HasPrefix(key, e.ID[:]); key, _ = c.Next() {
+				next++
+			}
+			return nil
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	tx.history[e.ID] = next + 1
+	tx.plain = e.AppendJSON(tx.plain[:0])
+	tx.set(bucketHistory, historyKey(e.ID, next), tx.seal(seal.VaultHistory, e.ID[:]))
+	return next, nil
+}
+
+// Trash moves the live entry to the trash: it is no longer listed or found, and
+// comes back by Restore.
+func (tx *Tx) Trash(id ID) error { return tx.setTrashed(id, tx.now) }
+
+// Restore brings the entry back from the trash. One that is live stays as it is.
+func (tx *Tx) Restore(id ID) error { return tx.setTrashed(id, 0) }
+
+func (tx *Tx) setTrashed(id ID, at int64) error {
+	was, err := tx.Get(id)
+	if err != nil {
+		return err
+	}
+	defer was.wipe()
+	did := didTrash
+	switch {
+	case at != 0 && was.Trashed != 0:
+		return ErrNotFound
+	case at == 0 && was.Trashed == 0:
+		return nil
+	case at == 0:
+		did = didRestore
+	}
+	is := was.clone()
+	defer is.wipe()
+	is.Trashed = at
+	updated := is.Updated
+	tx.stamp(&is, FieldTrashed)
+	is.Updated = updated // of its content
+	if err := tx.put(&was, &is); err != nil {
+		return err
+	}
+	tx.do(deed{ID: id, Did: did})
+	return nil
+}
+
+// Step takes the next code of a live hotp entry: the counter is moved on and
+// stored, and only then is the entry given to f, with the counter of the code.
+// A code is so never shown twice, whatever happens after. f keeps neither e nor
+// its secrets. A step cannot be undone and leaves no history.
+func (v *Vault) Step(id ID, f func(e *Entry, counter uint64) error) error {
+	var e Entry
+	defer func() { e.wipe() }()
+	err := v.Update("", func(tx *Tx) error {
+		was, err := tx.Get(id)
+		if err != nil {
+			return err
+		}
+		defer was.wipe()
+		switch {
+		case was.Trashed != 0:
+			return ErrNotFound
+		case was.Type != "hotp":
+			return invalid("only hotp has a counter")
+		case was.Counter == math.MaxUint64:
+			return invalid("the counter has no next value")
+		}
+		e = was.clone()
+		e.Counter++
+		return tx.put(&was, &e)
+	})
+	if err != nil {
+		return err
+	}
+	return f(&e, e.Counter-1)
+}
+
+// PurgeTrash removes for good what was trashed before that time, history and
+// all, and returns how many entries it were. It cannot be undone.
+func (v *Vault) PurgeTrash(before time.Time) (int, error) {
+	if _, trashed := v.Count(); trashed == 0 {
+		_, err := v.unlocked()
+		return 0, err
+	}
+	list, err := v.Trash()
+	if err != nil {
+		return 0, err
+	}
+	list = slices.DeleteFunc(list, func(s Summary) bool { return s.Trashed >= before.UnixMilli() })
+	if len(list) == 0 {
+		return 0, nil
+	}
+	var n int
+	err = v.Update("", func(tx *Tx) error {
+		for _, s := range list {
+			removed, err := tx.purge(s.ID)
+			if err != nil {
+				return err
+			}
+			n += removed
+		}
+		return nil
+	})
+	return n, err
+}
+
+// purge removes an entry that is still in the trash.
+func (tx *Tx) purge(id ID) (int, error) {
+	if sealed, err := tx.get(bucketTrash, id[:]); sealed == nil || err != nil {
+		return 0, err
+	}
+	tx.set(bucketEntry, id[:], nil)
+	tx.set(bucketTrash, id[:], nil)
+	tx.trashed--
+	return 1, tx.v.write(func() error { return tx.forget(tx.bolt, id) })
+}
+
+// forget removes the history of an entry.
+func (tx *Tx) forget(b *bolt.Tx, id ID) error {
+	c := b.Bucket(bucketHistory).Cursor()
+	for key, _ := c.Seek(id[:]); bytes.HasPrefix(key, id[:]); key, _ = c.Next() {
+		tx.set(bucketHistory, key, nil)
+	}
+	return nil
+}

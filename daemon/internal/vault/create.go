@@ -1,0 +1,160 @@
+package vault
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/o2fa/o2fa/daemon/internal/seal"
+	"github.com/o2fa/o2fa/internal/atomicfile"
+	"github.com/o2fa/o2fa/internal/secret"
+)
+
+// tempPattern names a vault that is being made, so that a leftover of a crash
+// is known for what it is.
+const tempPattern = ".o2fa-*.tmp"
+
+// NewSlot is a key slot to be made.
+type NewSlot struct {
+	ID     [16]byte
+	Header []byte       // kept verbatim, and bound to the slot; the keystore's own words
+	Key    secret.Bytes // 32 bytes; stays the caller's
+}
+
+// Create makes the vault id at path, with a new vault key, and returns it
+// unlocked. The file is made beside its place, synced, opened with every slot,
+// and renamed. ErrExists if there is anything at path: it is never replaced.
+func Create(path string, id [16]byte, slots []NewSlot, opt Options) (*Vault, error) {
+	v, err := create(path, id, slots, opt)
+	if err != nil {
+		return nil, fmt.Errorf("creating vault: %w", classify(err))
+	}
+	return v, nil
+}
+
+func create(path string, id [16]byte, slots []NewSlot, opt Options) (*Vault, error) {
+	if len(slots) == 0 {
+		return nil, errors.New("no key slot")
+	}
+	if err := mustNotExist(path); err != nil {
+		return nil, err
+	}
+	tmp, err := createTemp(path, id, slots)
+	if err != nil {
+		return nil, err
+	}
+	// Removes nothing once the file is in its place.
+	defer os.Remove(tmp)
+	for _, s := range slots {
+		v, err := openUnlocked(tmp, s, opt)
+		if err != nil {
+			return nil, fmt.Errorf("reading it back: %w", err)
+		}
+		if err := v.Close(); err != nil {
+			return nil, err
+		}
+	}
+	if err := mustNotExist(path); err != nil {
+		return nil, err
+	}
+	if err := atomicfile.Replace(tmp, path); err != nil {
+		return nil, err
+	}
+	return openUnlocked(path, slots[0], opt)
+}
+
+func openUnlocked(path string, s NewSlot, opt Options) (*Vault, error) {
+	v, err := Open(path, opt)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.Unlock(s.ID, s.Key); err != nil {
+		return nil, errors.Join(err, v.Close())
+	}
+	return v, nil
+}
+
+// mustNotExist is told apart from the rename that follows it by the daemon's
+// lock on the profile: nobody else makes a vault there.
+func mustNotExist(path string) error {
+	switch _, err := os.Lstat(path); {
+	case err == nil:
+		return ErrExists
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	default:
+		return err
+	}
+}
+
+// createTemp writes and syncs an empty vault beside path.
+func createTemp(path string, id [16]byte, slots []NewSlot) (tmp string, err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), tempPattern) // 0600
+	if err != nil {
+		return "", err
+	}
+	tmp = f.Name()
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(tmp))
+		}
+	}()
+	if err := f.Close(); err != nil {
+		return tmp, err
+	}
+	return tmp, guard(func() error {
+		db, err := bolt.Open(tmp, 0o600, &bolt.Options{Timeout: busyWait, FreelistType: bolt.FreelistMapType})
+		if err != nil {
+			return err
+		}
+		err = db.Update(func(tx *bolt.Tx) error { return populate(tx, id, slots) })
+		return errors.Join(err, db.Close())
+	})
+}
+
+// populate writes the header, the slots and what the vault says of itself.
+func populate(tx *bolt.Tx, id [16]byte, slots []NewSlot) error {
+	for _, name := range buckets {
+		if _, err := tx.CreateBucket(name); err != nil {
+			return err
+		}
+	}
+	raw := make([]byte, seal.KeySize)
+	defer clear(raw)
+	rand.Read(raw) // does not fail: it ends the process instead
+	key, err := seal.NewKey(raw)
+	if err != nil {
+		return err
+	}
+	var device [8]byte
+	rand.Read(device[:])
+	put := func(bucket, key, value []byte) {
+		err = errors.Join(err, tx.Bucket(bucket).Put(key, value))
+	}
+	meta := func(name string, value []byte) {
+		put(bucketMeta, []byte(name), key.Seal(seal.VaultMeta, seal.Context(bucketMeta, []byte(name)), value))
+	}
+	put(bucketHeader, headerMagic, magic)
+	put(bucketHeader, headerFormat, binary.BigEndian.AppendUint32(nil, Format))
+	put(bucketHeader, headerID, id[:])
+	meta(metaCount, appendCount(0, 0))
+	meta(metaDevice, []byte(hex.EncodeToString(device[:])))
+	for _, s := range slots {
+		slotKey, keyErr := seal.NewKey(s.Key.Reveal())
+		if keyErr != nil {
+			return fmt.Errorf("using slot key: %w", keyErr)
+		}
+		put(bucketSlot, s.ID[:], s.Header)
+		put(bucketWrap, s.ID[:], slotKey.Seal(seal.VaultSlot, slotContext(id, s.ID, s.Header), raw))
+		put(bucketSlotKey, s.ID[:],
+			key.Seal(seal.VaultMeta, seal.Context(bucketSlotKey, s.ID[:]), s.Key.Reveal()))
+	}
+	return err
+}

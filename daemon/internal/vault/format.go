@@ -1,0 +1,156 @@
+package vault
+
+import (
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"hash"
+	"sync"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/o2fa/o2fa/daemon/internal/seal"
+)
+
+// Format is the number of the format that this release writes. It reads no
+// higher one.
+const Format = 1
+
+// The buckets. The header is the same in every format, so that any release can
+// tell what it has before it.
+var (
+	bucketHeader  = []byte("header")  // in clear: magic, format, id
+	bucketSlot    = []byte("slot")    // slot id → header, verbatim
+	bucketWrap    = []byte("wrap")    // slot id → the vault key, sealed by the slot's key
+	bucketSlotKey = []byte("slotkey") // slot id → the slot's key, sealed by the vault key
+	bucketMeta    = []byte("meta")    // name → sealed value: of the vault itself and of the daemon
+	bucketEntry   = []byte("entry")   // id → sealed entry
+	bucketSummary = []byte("summary") // id of a live entry → sealed summary
+	bucketTrash   = []byte("trash")   // id of a trashed entry → sealed summary
+	bucketHistory = []byte("history") // id ‖ number (u64) → sealed earlier version
+	bucketJournal = []byte("journal") // number (u64) → sealed list of what one change did
+	bucketName    = []byte("name")    // MAC of the folded name ‖ id → nothing; live entries
+	bucketSecret  = []byte("secret")  // MAC of the secret ‖ id → nothing; live entries
+	bucketSame    = []byte("same")    // MAC of all that makes a duplicate ‖ id → nothing; live entries
+)
+
+// buckets are all that a vault of this format has.
+var buckets = [][]byte{
+	bucketHeader, bucketSlot, bucketWrap, bucketSlotKey, bucketMeta, bucketEntry, bucketSummary,
+	bucketTrash, bucketHistory, bucketJournal, bucketName, bucketSecret, bucketSame,
+}
+
+// Keys of the header bucket, and what stands under the first.
+var (
+	headerMagic  = []byte("magic")
+	headerFormat = []byte("format") // u32
+	headerID     = []byte("id")     // 16 bytes
+	magic        = []byte("o2fa vault")
+)
+
+// Keys of the meta bucket that are the vault's own. Those of the daemon have
+// the prefix "x/".
+const (
+	metaCount  = "count"  // live and trashed entries, u64 each
+	metaDevice = "device" // the id that this vault signs its edits with
+	metaPrefix = "x/"
+)
+
+// What HKDF-SHA256 of the vault key, salted with the vault id, gives.
+const (
+	infoIndex       = "o2fa/vault/index"       // the three indexes
+	infoFingerprint = "o2fa/vault/fingerprint" // Fingerprint
+)
+
+// keys are what an unlocked vault holds. The raw vault key is not among them:
+// it is wiped as soon as it is expanded. Who needs it again, to wrap it for
+// another slot, opens a slot key with seal and the slot with that.
+type keys struct {
+	seal        *seal.Key
+	index       mac
+	fingerprint mac
+	device      string
+}
+
+// newKeys derives the keys from the raw vault key, which stays the caller's.
+func newKeys(raw []byte, vault [16]byte) (*keys, error) {
+	sealer, err := seal.NewKey(raw)
+	if err != nil {
+		return nil, err
+	}
+	k := &keys{seal: sealer}
+	for _, m := range []struct {
+		to   *mac
+		info string
+	}{{&k.index, infoIndex}, {&k.fingerprint, infoFingerprint}} {
+		derived, err := hkdf.Key(sha256.New, raw, vault[:], m.info, sha256.Size)
+		if err != nil {
+			return nil, err
+		}
+		m.to.h = hmac.New(sha256.New, derived)
+		clear(derived)
+	}
+	return k, nil
+}
+
+// mac is HMAC-SHA256 under one key, prepared once and shared.
+type mac struct {
+	mu  sync.Mutex
+	h   hash.Hash // guarded by mu
+	sum [sha256.Size]byte
+}
+
+// of returns the first 16 bytes of the MAC over kind and parts, each with its
+// length, so that no two inputs run into each other.
+func (m *mac) of(kind string, parts ...[]byte) (out [16]byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.h.Reset()
+	var n [4]byte
+	write := func(b []byte) {
+		binary.BigEndian.PutUint32(n[:], uint32(len(b)))
+		m.h.Write(n[:])
+		m.h.Write(b)
+	}
+	write([]byte(kind))
+	for _, p := range parts {
+		write(p)
+	}
+	copy(out[:], m.h.Sum(m.sum[:0]))
+	return out
+}
+
+// slotContext binds a wrapped vault key to its vault and to the slot's header.
+func slotContext(vault, slot [16]byte, header []byte) []byte {
+	sum := sha256.Sum256(header)
+	c := make([]byte, 0, len(vault)+len(slot)+len(sum))
+	c = append(c, vault[:]...)
+	c = append(c, slot[:]...)
+	return append(c, sum[:]...)
+}
+
+// readHeader checks that the file is a vault that this release can read.
+func readHeader(tx *bolt.Tx) (format int, id [16]byte, err error) {
+	b := tx.Bucket(bucketHeader)
+	if b == nil || string(b.Get(headerMagic)) != string(magic) {
+		return 0, id, ErrNotVault
+	}
+	f := b.Get(headerFormat)
+	if len(f) != 4 {
+		return 0, id, corrupt("it has no format number")
+	}
+	format = int(binary.BigEndian.Uint32(f))
+	if format > Format {
+		return format, id, ErrNewerFormat
+	}
+	if format < 1 || copy(id[:], b.Get(headerID)) != len(id) {
+		return format, id, corrupt("its header is not whole")
+	}
+	for _, name := range buckets {
+		if tx.Bucket(name) == nil {
+			return format, id, corrupt("it has no bucket %s", name)
+		}
+	}
+	return format, id, nil
+}

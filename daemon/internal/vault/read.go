@@ -1,0 +1,310 @@
+package vault
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"slices"
+	"sync"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/o2fa/o2fa/daemon/internal/seal"
+)
+
+// scratch are the two buffers that opening one record takes. They are pooled,
+// and wiped before they go back.
+type scratch struct{ sealed, plain []byte }
+
+var scratches = sync.Pool{New: func() any {
+	return &scratch{sealed: make([]byte, 0, 1024), plain: make([]byte, 0, 1024)}
+}}
+
+func (s *scratch) free() {
+	clear(s.plain[:cap(s.plain)])
+	scratches.Put(s)
+}
+
+// fetch copies what stands under key, so that it is opened outside of the
+// transaction. ErrNotFound if nothing does.
+func (v *Vault) fetch(s *scratch, bucket, key []byte) error {
+	return v.view(func(tx *bolt.Tx) error {
+		sealed := tx.Bucket(bucket).Get(key)
+		if sealed == nil {
+			return ErrNotFound
+		}
+		s.sealed = append(s.sealed[:0], sealed...)
+		return nil
+	})
+}
+
+// openEntry opens and reads a sealed entry. plain is a buffer to use; it comes
+// back, perhaps larger, for the caller to wipe.
+func (k *keys) openEntry(p seal.Purpose, id ID, sealed, plain []byte) (Entry, []byte, error) {
+	out, err := k.seal.AppendOpen(plain[:0], p, id[:], sealed)
+	if err != nil {
+		return Entry{}, plain, corrupt("entry %s does not open", id)
+	}
+	e, err := ParseEntry(out)
+	if err == nil && e.ID != id {
+		err = errors.New("another id")
+	}
+	if err != nil {
+		e.wipe()
+		return Entry{}, out, corrupt("entry %s does not read: %v", id, err)
+	}
+	return e, out, nil
+}
+
+// openSummary opens and reads a sealed summary of bucketSummary or bucketTrash.
+func (k *keys) openSummary(bucket []byte, id ID, sealed, plain []byte) (Summary, []byte, error) {
+	out, err := k.seal.AppendOpen(plain[:0], seal.VaultMeta, seal.Context(bucket, id[:]), sealed)
+	if err != nil {
+		return Summary{}, plain, corrupt("the summary of entry %s does not open", id)
+	}
+	s, err := parseSummary(out)
+	if err != nil {
+		return Summary{}, out, corrupt("the summary of entry %s does not read", id)
+	}
+	s.ID = id
+	return s, out, nil
+}
+
+// OpenSecret opens one entry, live or in the trash, gives it to f and wipes its
+// secrets when f returns; f keeps neither e nor its secrets. It is the way of a
+// code: one record is read, nothing else.
+func (v *Vault) OpenSecret(id ID, f func(e *Entry) error) error {
+	e, err := v.Get(id)
+	if err != nil {
+		return err
+	}
+	defer e.wipe()
+	return f(&e)
+}
+
+// Get returns the entry, live or in the trash. The caller wipes its secrets.
+func (v *Vault) Get(id ID) (Entry, error) {
+	k, err := v.unlocked()
+	if err != nil {
+		return Entry{}, err
+	}
+	s := scratches.Get().(*scratch)
+	defer s.free()
+	if err := v.fetch(s, bucketEntry, id[:]); err != nil {
+		return Entry{}, err
+	}
+	e, plain, err := k.openEntry(seal.VaultEntry, id, s.sealed, s.plain)
+	s.plain = plain
+	return e, err
+}
+
+// Summary returns the summary of the entry, live or in the trash.
+func (v *Vault) Summary(id ID) (Summary, error) {
+	k, err := v.unlocked()
+	if err != nil {
+		return Summary{}, err
+	}
+	s, err := v.summary(k, bucketSummary, id)
+	if errors.Is(err, ErrNotFound) {
+		return v.summary(k, bucketTrash, id)
+	}
+	return s, err
+}
+
+func (v *Vault) summary(k *keys, bucket []byte, id ID) (Summary, error) {
+	s := scratches.Get().(*scratch)
+	defer s.free()
+	if err := v.fetch(s, bucket, id[:]); err != nil {
+		return Summary{}, err
+	}
+	found, plain, err := k.openSummary(bucket, id, s.sealed, s.plain)
+	s.plain = plain
+	return found, err
+}
+
+// Lookup returns the live entries whose name is name but for case, sorted by
+// id. It reads the index and those entries' summaries, whatever else there is.
+func (v *Vault) Lookup(name string) ([]Summary, error) {
+	k, err := v.unlocked()
+	if err != nil {
+		return nil, err
+	}
+	folded := Fold(name)
+	if folded == "" {
+		return nil, nil // entries without a name are not indexed
+	}
+	ids, err := v.find(bucketName, k.nameMAC(folded))
+	if err != nil {
+		return nil, err
+	}
+	found := make([]Summary, 0, len(ids))
+	for _, id := range ids {
+		s, err := v.summary(k, bucketSummary, id)
+		if err != nil {
+			return nil, indexed(err)
+		}
+		// The index is not authenticated: a row that leads to another entry
+		// would show the code of the wrong account.
+		if Fold(s.Name) != folded {
+			return nil, corrupt("the name index leads to another entry")
+		}
+		found = append(found, s)
+	}
+	return found, nil
+}
+
+// FindSecret returns the live entries with the secret raw, sorted by id, by
+// the same way as Lookup.
+func (v *Vault) FindSecret(raw []byte) ([]Summary, error) {
+	k, err := v.unlocked()
+	if err != nil {
+		return nil, err
+	}
+	ids, err := v.find(bucketSecret, k.secretMAC(raw))
+	if err != nil {
+		return nil, err
+	}
+	found := make([]Summary, 0, len(ids))
+	for _, id := range ids {
+		e, err := v.Get(id)
+		if err != nil {
+			return nil, indexed(err)
+		}
+		s, same := e.Summary(), bytes.Equal(e.Secret.Reveal(), raw)
+		e.wipe()
+		if !same || s.Trashed != 0 {
+			return nil, corrupt("the secret index leads to another entry")
+		}
+		found = append(found, s)
+	}
+	return found, nil
+}
+
+// indexed turns the absence of what an index names into what it is.
+func indexed(err error) error {
+	if errors.Is(err, ErrNotFound) {
+		return corrupt("an index names an entry that is not there")
+	}
+	return err
+}
+
+// find returns the ids that an index holds for a MAC, sorted.
+func (v *Vault) find(bucket []byte, m [16]byte) (ids []ID, err error) {
+	err = v.view(func(tx *bolt.Tx) error {
+		ids, err = findRows(tx, bucket, m)
+		return err
+	})
+	return ids, err
+}
+
+// List returns the summaries of all live entries, sorted by folded name, then
+// id. The slice is shared: it must not be changed. The first call opens every
+// summary; later ones cost nothing until Lock.
+func (v *Vault) List() ([]Summary, error) {
+	v.mu.RLock()
+	k, list, changes := v.keys, v.list, v.changes
+	v.mu.RUnlock()
+	if k == nil {
+		return nil, ErrLocked
+	}
+	if list != nil {
+		return list, nil
+	}
+	list, err := v.readSummaries(k, bucketSummary)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(list, compareSummaries)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	// A change since then may or may not be in what was read.
+	if v.keys == k && v.changes == changes {
+		v.list = list
+	}
+	return list, nil
+}
+
+// Trash returns the summaries of the entries in the trash, the last trashed
+// first.
+func (v *Vault) Trash() ([]Summary, error) {
+	k, err := v.unlocked()
+	if err != nil {
+		return nil, err
+	}
+	list, err := v.readSummaries(k, bucketTrash)
+	slices.SortFunc(list, func(a, b Summary) int {
+		return cmp.Or(cmp.Compare(b.Trashed, a.Trashed), bytes.Compare(a.ID[:], b.ID[:]))
+	})
+	return list, err
+}
+
+// readSummaries opens all summaries of a bucket. The result is not nil.
+func (v *Vault) readSummaries(k *keys, bucket []byte) ([]Summary, error) {
+	list := []Summary{}
+	var plain []byte
+	err := v.view(func(tx *bolt.Tx) error {
+		return tx.Bucket(bucket).ForEach(func(key, sealed []byte) error {
+			if len(key) != len(ID{}) {
+				return corrupt("a summary has no id")
+			}
+			var s Summary
+			var err error
+			if s, plain, err = k.openSummary(bucket, ID(key), sealed, plain); err != nil {
+				return err
+			}
+			list = append(list, s.folded())
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return list, nil
+}
+
+// folded returns s with what sorting and searching compare.
+func (s Summary) folded() Summary {
+	s.foldedName, s.foldedIssuer = Fold(s.Name), Fold(s.Issuer)
+	return s
+}
+
+// compareSummaries orders a list.
+func compareSummaries(a, b Summary) int {
+	return cmp.Or(cmp.Compare(a.foldedName, b.foldedName), bytes.Compare(a.ID[:], b.ID[:]))
+}
+
+// History returns the earlier versions of the entry, the newest first. The
+// caller wipes their secrets.
+func (v *Vault) History(id ID) (versions []Entry, err error) {
+	k, err := v.unlocked()
+	if err != nil {
+		return nil, err
+	}
+	var plain []byte
+	defer func() { clear(plain[:cap(plain)]) }()
+	err = v.view(func(tx *bolt.Tx) error {
+		c := tx.Bucket(bucketHistory).Cursor()
+		for key, sealed := c.Seek(id[:]); bytes.HasPrefix(key, id[:]); key, sealed = c.Next() {
+			var e Entry
+			if e, plain, err = k.openEntry(seal.VaultHistory, id, sealed, plain); err != nil {
+				return err
+			}
+			versions = append(versions, e)
+		}
+		return nil
+	})
+	if err != nil {
+		for i := range versions {
+			versions[i].wipe()
+		}
+		return nil, err
+	}
+	slices.Reverse(versions)
+	return versions, nil
+}
+
+// historyKey is where version n of an entry stands.
+func historyKey(id ID, n uint64) []byte {
+	return binary.BigEndian.AppendUint64(append(make([]byte, 0, len(id)+8), id[:]...), n)
+}

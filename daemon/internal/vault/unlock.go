@@ -1,0 +1,142 @@
+package vault
+
+import (
+	"bytes"
+	"fmt"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/o2fa/o2fa/daemon/internal/seal"
+	"github.com/o2fa/o2fa/internal/secret"
+)
+
+// Slot is one wrapping of the vault key.
+type Slot struct {
+	ID     [16]byte
+	Header []byte // as it was given to Create
+}
+
+// Slots returns the key slots, also of a locked vault. Their headers are not
+// authenticated before Unlock.
+func (v *Vault) Slots() ([]Slot, error) {
+	var slots []Slot
+	err := v.view(func(tx *bolt.Tx) error {
+		return tx.Bucket(bucketSlot).ForEach(func(id, header []byte) error {
+			if len(id) != len(Slot{}.ID) {
+				return corrupt("a slot has no id")
+			}
+			slots = append(slots, Slot{ID: [16]byte(id), Header: bytes.Clone(header)})
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading key slots: %w", err)
+	}
+	return slots, nil
+}
+
+// Unlock opens the slot with its key, which stays the caller's, and the vault
+// with what is in it. ErrWrongKey if key, slot or header is not the one that
+// was sealed, ErrNotFound if there is no such slot.
+func (v *Vault) Unlock(slot [16]byte, key secret.Bytes) error {
+	if err := v.unlock(slot, key); err != nil {
+		return fmt.Errorf("unlocking vault: %w", err)
+	}
+	return nil
+}
+
+func (v *Vault) unlock(slot [16]byte, key secret.Bytes) error {
+	raw, err := v.openSlot(slot, key)
+	if err != nil {
+		return err
+	}
+	k, err := newKeys(raw, v.id)
+	clear(raw)
+	if err != nil {
+		return corrupt("its key is not whole")
+	}
+	count, err := v.readMeta(k, metaCount)
+	if err != nil {
+		return err
+	}
+	live, trashed, err := parseCount(count)
+	if err != nil {
+		return err
+	}
+	device, err := v.readMeta(k, metaDevice)
+	if err != nil {
+		return err
+	}
+	if len(device) == 0 {
+		return corrupt("it does not say whose it is")
+	}
+	k.device = string(device)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.keys, v.list, v.live, v.trashed = k, nil, live, trashed
+	return nil
+}
+
+// openSlot returns the raw vault key.
+func (v *Vault) openSlot(slot [16]byte, key secret.Bytes) ([]byte, error) {
+	slotKey, err := seal.NewKey(key.Reveal())
+	if err != nil {
+		return nil, ErrWrongKey
+	}
+	var header, wrapped []byte
+	err = v.view(func(tx *bolt.Tx) error {
+		header = bytes.Clone(tx.Bucket(bucketSlot).Get(slot[:]))
+		wrapped = bytes.Clone(tx.Bucket(bucketWrap).Get(slot[:]))
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if header == nil {
+		return nil, ErrNotFound
+	}
+	raw, err := slotKey.Open(seal.VaultSlot, slotContext(v.id, slot, header), wrapped)
+	if err != nil {
+		return nil, ErrWrongKey
+	}
+	return raw, nil
+}
+
+// Meta returns the value that Tx.PutMeta stored under name, nil without one.
+func (v *Vault) Meta(name string) ([]byte, error) {
+	k, err := v.unlocked()
+	if err != nil {
+		return nil, err
+	}
+	return v.readMeta(k, metaPrefix+name)
+}
+
+func (v *Vault) readMeta(k *keys, name string) (value []byte, err error) {
+	err = v.view(func(tx *bolt.Tx) error {
+		value, err = openMeta(k, name, tx.Bucket(bucketMeta).Get([]byte(name)))
+		return err
+	})
+	return value, err
+}
+
+func openMeta(k *keys, name string, sealed []byte) ([]byte, error) {
+	if sealed == nil {
+		return nil, nil
+	}
+	value, err := k.seal.Open(seal.VaultMeta, seal.Context(bucketMeta, []byte(name)), sealed)
+	if err != nil {
+		return nil, corrupt("the record %s does not open", name)
+	}
+	return value, nil
+}
+
+// Fingerprint returns a keyed hash of data that says nothing of it without the
+// vault key, for comparing what must not be stored. Equal kind and data give
+// equal fingerprints in one vault. It is zero while locked.
+func (v *Vault) Fingerprint(kind string, data []byte) [16]byte {
+	k, err := v.unlocked()
+	if err != nil {
+		return [16]byte{}
+	}
+	return k.fingerprint.of(kind, data)
+}

@@ -1,0 +1,155 @@
+// Package vault owns vault.db: the entries, their trash and history, the name
+// index, the journal of changes that can be undone, and the key slots, each
+// record sealed on disk as in memory. It is the only importer of bbolt. It
+// knows no keystore, no socket and no user: it is given slot keys and answers
+// with entries, or with one of its sentinels.
+//
+// The format is docs/vault-format.md, an entry's JSON docs/entry.md.
+package vault
+
+import (
+	"fmt"
+	"os"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// Options of Create and Open; the zero value works.
+type Options struct {
+	Now func() time.Time // the clock; nil means time.Now
+}
+
+func (o Options) clock() func() time.Time {
+	if o.Now == nil {
+		return time.Now
+	}
+	return o.Now
+}
+
+// Vault is one open vault.db. Its methods may be called at the same time; a
+// reader never waits for a writer's disk. The function given to Update works on
+// its Tx alone: calling the Vault from there blocks for ever.
+type Vault struct {
+	path     string
+	now      func() time.Time
+	db       *bolt.DB
+	file     *os.File // of db; closing it gives the file lock back even if db cannot be closed
+	id       [16]byte
+	format   int
+	readOnly bool
+
+	// A panic inside bbolt may leave its locks held, and whoever asks for them
+	// again would wait for ever: unwritable is set after one in a write
+	// transaction, unreadable after one where no transaction had begun.
+	unwritable, unreadable atomic.Bool
+
+	writing sync.Mutex // held by Update from its first look to its last note in memory
+
+	mu            sync.RWMutex // guards what follows; never held during disk access
+	keys          *keys        // nil while locked
+	list          []Summary    // of the live entries, sorted; nil until the first List
+	changes       uint64       // committed since Unlock: a list read before one of them is not kept
+	live, trashed int
+}
+
+// ID returns the vault's id.
+func (v *Vault) ID() [16]byte { return v.id }
+
+// Format returns the format number of the file.
+func (v *Vault) Format() int { return v.format }
+
+// ReadOnly reports whether the file can only be read. Codes are served all the
+// same, changes answer with ErrReadOnly.
+func (v *Vault) ReadOnly() bool { return v.readOnly }
+
+// Count returns the number of entries and of those in the trash; 0 and 0 while
+// locked.
+func (v *Vault) Count() (live, trashed int) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.live, v.trashed
+}
+
+// Unlocked reports whether the vault key is in memory.
+func (v *Vault) Unlocked() bool {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.keys != nil
+}
+
+// Lock forgets the vault key and all that was read with it. A call under way
+// ends as if it had come first. Go may have left copies behind, for which the
+// daemon replaces its process image.
+func (v *Vault) Lock() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.keys, v.list, v.live, v.trashed = nil, nil, 0, 0
+}
+
+// Close locks the vault, waits for calls under way and closes the file.
+func (v *Vault) Close() error {
+	v.Lock()
+	if v.unwritable.Load() || v.unreadable.Load() {
+		// bbolt's own Close would ask for the locks. The mapping is left to
+		// the end of the process.
+		return classify(v.file.Close())
+	}
+	if err := guard(v.db.Close); err != nil {
+		return fmt.Errorf("closing vault: %w", err)
+	}
+	return nil
+}
+
+// unlocked returns the keys, or ErrLocked.
+func (v *Vault) unlocked() (*keys, error) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	if v.keys == nil {
+		return nil, ErrLocked
+	}
+	return v.keys, nil
+}
+
+// damage is a panic, or a fault of the mapped file, that was caught inside
+// bbolt. It unwraps to ErrCorrupt.
+type damage struct{ found any }
+
+func (d *damage) Error() string { return fmt.Sprintf("%v: %v", ErrCorrupt, d.found) }
+
+func (d *damage) Unwrap() error { return ErrCorrupt }
+
+// guard runs f, which reads or writes pages. A page that is not what bbolt
+// expects makes it panic, and one that is no longer in the file is a fault of
+// the mapping, which would end the process.
+func guard(f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if found := recover(); found != nil {
+			err = &damage{found}
+		}
+	}()
+	return classify(f())
+}
+
+// view runs f in a read transaction. f keeps nothing of the pages: they are
+// gone with the transaction.
+func (v *Vault) view(f func(tx *bolt.Tx) error) error {
+	if v.unreadable.Load() {
+		return corrupt("its first pages do not hold")
+	}
+	began := false
+	err := guard(func() error {
+		return v.db.View(func(tx *bolt.Tx) error {
+			began = true
+			return f(tx)
+		})
+	})
+	if _, panicked := err.(*damage); panicked && !began {
+		v.unreadable.Store(true)
+	}
+	return err
+}

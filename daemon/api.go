@@ -1,0 +1,205 @@
+package daemon
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+
+	"github.com/o2fa/o2fa"
+	"github.com/o2fa/o2fa/ipc"
+)
+
+// handler is the whole API: every route, in one table. A handler decodes,
+// checks, acts and returns what to reply.
+func (d *Daemon) handler() http.Handler {
+	mux := http.NewServeMux()
+	known := map[string]bool{}
+	for _, r := range []struct {
+		method, path string
+		act          func(*http.Request) (any, error)
+	}{
+		{"GET", ipc.PathStatus, d.getStatus},
+		{"POST", ipc.PathInit, d.postInit},
+		{"POST", ipc.PathLock, d.postLock},
+		{"POST", ipc.PathUnlock, d.postUnlock},
+		{"GET", ipc.PathEntries, d.getEntries},
+		{"POST", ipc.PathEntries, d.postEntries},
+		{"POST", ipc.PathFind, d.postFind},
+		{"POST", ipc.PathDelete, d.postDelete},
+		{"POST", ipc.PathCode, d.postCode},
+		{"POST", ipc.PathUndo, d.postUndo},
+		{"POST", ipc.PathShutdown, d.postShutdown},
+	} {
+		mux.Handle(r.method+" "+r.path, d.route(r.act))
+		if known[r.path] {
+			continue
+		}
+		known[r.path] = true
+		mux.Handle(r.path, d.route(func(req *http.Request) (any, error) {
+			return nil, &ipc.Error{Code: ipc.CodeMethod, Message: fmt.Sprintf("%s does not take %.10q", r.path, req.Method)}
+		}))
+	}
+	mux.Handle("/", d.route(func(*http.Request) (any, error) {
+		return nil, &ipc.Error{Code: ipc.CodeUnknownPath, Message: "there is no such path in this API", Hint: "see docs/local-api.md"}
+	}))
+	return d.guard(mux)
+}
+
+// guard stands before every handler: it refuses web pages and other profiles,
+// bounds bodies, and turns a panic into one reply.
+func (d *Daemon) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		d.inFlight.Add(1)
+		defer d.finish()
+		defer func() {
+			if p := recover(); p != nil {
+				// The value may hold what a request brought; its type cannot.
+				d.log.Error("panic in a handler", "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+				d.writeError(w, &ipc.Error{Code: ipc.CodeInternal, Message: "a defect in the daemon; its log has the details"})
+			}
+		}()
+		h := w.Header()
+		h.Set(ipc.HeaderVersion, strconv.Itoa(ipc.Version))
+		h.Set(ipc.HeaderRelease, o2fa.Version())
+		h.Set(ipc.HeaderProfile, d.cfg.Profile.ID)
+		if err := d.admit(r); err != nil {
+			d.writeError(w, err)
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, ipc.MaxRequestBody)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// admit refuses what a browser would send (a page that reached the socket
+// through some proxy) and requests that were meant for another profile.
+func (d *Daemon) admit(r *http.Request) error {
+	if r.Header.Get("Origin") != "" || r.Header.Get("Referer") != "" {
+		return &ipc.Error{Code: ipc.CodeRefused, Message: "requests from web pages are refused"}
+	}
+	host, _, _ := strings.Cut(r.Host, ":")
+	if host != "" && host != "o2fa" && host != "localhost" {
+		return &ipc.Error{Code: ipc.CodeRefused, Message: "the Host header must be o2fa, localhost or absent"}
+	}
+	if p := r.Header.Get(ipc.HeaderProfile); p != "" && p != d.cfg.Profile.ID {
+		return &ipc.Error{Code: ipc.CodeProfile,
+			Message: fmt.Sprintf("this daemon serves %s, not the profile that was asked for", d.cfg.Profile.Dir),
+			Hint:    "set OPEN2FA_DIR and O2FA_SOCKET so that they belong together"}
+	}
+	return nil
+}
+
+// finish counts a request out; after the last one a replaced executable gets
+// its turn.
+func (d *Daemon) finish() {
+	if d.inFlight.Add(-1) == 0 && d.exe.replaced(d.now()) {
+		d.log.Info("a newer o2fad is installed: handing over")
+		d.end()
+	}
+}
+
+// plainText is a reply that is not JSON.
+type plainText string
+
+// route wraps a handler's result: JSON with Content-Length, or the error.
+func (d *Daemon) route(act func(*http.Request) (any, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		reply, err := act(r)
+		if err != nil {
+			d.writeError(w, err)
+			return
+		}
+		if text, ok := reply.(plainText); ok {
+			write(w, http.StatusOK, "text/plain; charset=utf-8", []byte(text))
+			return
+		}
+		body, err := marshal(reply)
+		if err != nil {
+			d.writeError(w, fmt.Errorf("encoding reply: %w", err))
+			return
+		}
+		write(w, http.StatusOK, "application/json", body)
+	})
+}
+
+// writeError replies with err as the wire knows it. What has no code of its own
+// is logged and named an internal error, without its text.
+func (d *Daemon) writeError(w http.ResponseWriter, err error) {
+	d.keeper.report(err)
+	wire := d.keeper.problemOf(err)
+	if wire.Code == ipc.CodeInternal {
+		d.log.Error("request failed", "error", err.Error())
+	}
+	body, err := marshal(ipc.ErrorReply{Error: wire})
+	if err != nil {
+		body = []byte(`{"error":{"code":"internal_error","message":"encoding the error"}}` + "\n")
+	}
+	write(w, wire.Status(), "application/json", body)
+}
+
+// marshal is json.Marshal without HTML escapes, which nobody here needs and
+// which people who read the output would have to decode.
+func marshal(v any) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return buf.Bytes(), nil
+}
+
+func write(w http.ResponseWriter, status int, kind string, body []byte) {
+	h := w.Header()
+	h.Set("Content-Type", kind)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // a client that has gone needs no reply
+}
+
+// decode reads one JSON value, and nothing after it, into T. Unknown fields are
+// refused: with equal API numbers they can only be mistakes.
+func decode[T any](r *http.Request) (T, error) {
+	var v T
+	dec := json.NewDecoder(r.Body)
+	dec.DisallowUnknownFields()
+	err := dec.Decode(&v)
+	if errors.Is(err, io.EOF) {
+		return v, nil // no body: every field has a meaning when absent
+	}
+	if err == nil {
+		if _, err = dec.Token(); errors.Is(err, io.EOF) {
+			return v, nil
+		}
+		err = errors.New("more than one value")
+	}
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return v, &ipc.Error{Code: ipc.CodeTooLarge, Message: fmt.Sprintf("the request is larger than %d bytes", ipc.MaxRequestBody)}
+	}
+	return v, &ipc.Error{Code: ipc.CodeBadRequest, Message: "reading the request: " + describeJSON(err)}
+}
+
+// describeJSON says what is wrong with a body without quoting any of it: the
+// standard library's own texts can hold pieces of a secret.
+func describeJSON(err error) string {
+	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
+		return fmt.Sprintf("not valid JSON at byte %d", syntax.Offset)
+	}
+	if kind := (*json.UnmarshalTypeError)(nil); errors.As(err, &kind) {
+		return fmt.Sprintf("%s must be a %s", kind.Field, kind.Type)
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return "the JSON ends too early"
+	}
+	if strings.HasPrefix(err.Error(), "json: unknown field") {
+		return "it has a field that this API does not know"
+	}
+	return "one JSON object is wanted"
+}

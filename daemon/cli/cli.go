@@ -1,0 +1,97 @@
+// Package cli owns the command line of o2fad: its commands, its flags and what
+// it reads from the environment. It passes all of that to package daemon and
+// knows nothing of what the daemon does with it.
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/o2fa/o2fa"
+	"github.com/o2fa/o2fa/daemon"
+	"github.com/o2fa/o2fa/internal/command"
+	"github.com/o2fa/o2fa/ipc"
+	"github.com/o2fa/o2fa/ipc/socket"
+)
+
+// Run runs o2fad with its arguments, without the program's name, and returns
+// the exit code: 0, 1, 2 for wrong use, 9 when a daemon serves already.
+func Run(ctx context.Context, args []string, io command.Stdio) int {
+	return command.Run(ctx, root(), args, io)
+}
+
+func root() *command.Command {
+	return &command.Command{
+		Use:   "o2fad",
+		Short: "The daemon that holds the secrets and serves codes",
+		Long: `o2fad serves one profile, the directory OPEN2FA_DIR (~/.open2fa), on a socket that only this user can reach.
+The command line o2fa starts it when it is needed; nobody has to.`,
+		Example: "o2fad run\no2fad version --json",
+		Flags:   []command.Flag{command.JSONFlag},
+		Sub:     []*command.Command{runCommand(), versionCommand()},
+	}
+}
+
+func runCommand() *command.Command {
+	return &command.Command{
+		Use:   "run",
+		Short: "Serve until asked to end",
+		Long: `Serve this profile in the foreground, until SIGINT, SIGTERM or "o2fa" asks for the end.
+What the daemon has to say goes to o2fad.log in the profile's directory.`,
+		Example: "o2fad run\nOPEN2FA_DIR=/tmp/try O2FA_KEYSTORE=keyfile o2fad run",
+		Run:     run,
+	}
+}
+
+func run(ctx context.Context, inv *command.Invocation) error {
+	// Nothing may come before this: no key, no configuration.
+	warnings := daemon.Harden()
+	profile, err := socket.Resolve(inv.Getenv)
+	if err != nil {
+		return err
+	}
+	cfg := daemon.Config{
+		Profile:  profile,
+		Keystore: inv.Getenv("O2FA_KEYSTORE"),
+		UUID:     inv.Getenv("OPEN2FA_UUID"),
+		APIURL:   inv.Getenv("OPEN2FA_API_URL"),
+		Warnings: warnings,
+		Getenv:   inv.Getenv,
+	}
+	if path := inv.Getenv("O2FA_PASSPHRASE_FILE"); path != "" {
+		if cfg.PassphraseFile, err = filepath.Abs(path); err != nil {
+			return fmt.Errorf("reading O2FA_PASSPHRASE_FILE: %w", err)
+		}
+	}
+	// Nothing is found by the working directory from here on, and a file
+	// system that the daemon was started on must not stay busy for it.
+	if err := os.Chdir(filepath.VolumeName(profile.Dir) + string(filepath.Separator)); err != nil {
+		return fmt.Errorf("leaving the working directory: %w", err)
+	}
+	err = daemon.New(cfg).Run(ctx)
+	if errors.Is(err, daemon.ErrAlreadyRunning) {
+		return &command.Failure{Exit: command.ExitRunning, Code: "running", Err: err, Hint: "o2fa status"}
+	}
+	return err
+}
+
+func versionCommand() *command.Command {
+	return &command.Command{
+		Use:     "version",
+		Aliases: []string{"-v", "--version"},
+		Short:   "Print the version",
+		Long:    "Print the release and, with --json, the number of the local API that it speaks.",
+		Example: "o2fad version --json",
+		Run: func(_ context.Context, inv *command.Invocation) error {
+			if !inv.JSON() {
+				inv.Printf("o2fad version: %s\n", o2fa.Version())
+				return nil
+			}
+			return json.NewEncoder(inv).Encode(daemon.VersionReply{Release: o2fa.Version(), API: ipc.Version})
+		},
+	}
+}

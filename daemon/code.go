@@ -1,0 +1,122 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/o2fa/o2fa/daemon/internal/vault"
+	"github.com/o2fa/o2fa/ipc"
+	"github.com/o2fa/o2fa/totp"
+)
+
+// postCode answers with one code. It is a POST because for an hotp entry it is
+// a change: the counter is stored before the code leaves the vault.
+func (d *Daemon) postCode(r *http.Request) (any, error) {
+	query := r.URL.Query()
+	name := query.Get("name")
+	if name == "" {
+		return nil, &ipc.Error{Code: ipc.CodeBadRequest, Message: "a name is wanted: ?name=…", Hint: "o2fa code NAME"}
+	}
+	minValid, err := parseMinValid(query.Get("min_valid"))
+	if err != nil {
+		return nil, err
+	}
+	code, err := d.code(r.Context(), name, minValid)
+	if err != nil {
+		return nil, err
+	}
+	if strings.HasPrefix(r.Header.Get("Accept"), "text/plain") {
+		return plainText(code.Code + "\n"), nil
+	}
+	return code, nil
+}
+
+func parseMinValid(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	min, err := time.ParseDuration(text)
+	if err != nil || min < 0 {
+		return 0, &ipc.Error{Code: ipc.CodeBadRequest, Message: "min_valid must be a duration such as 5s"}
+	}
+	return min, nil
+}
+
+// code makes one code that is valid for at least min. If the code of this
+// moment is not, it waits for the next step.
+func (d *Daemon) code(ctx context.Context, name string, min time.Duration) (ipc.Code, error) {
+	for {
+		var code ipc.Code
+		var left time.Duration
+		err := d.keeper.use(ctx, func(v *vault.Vault) error {
+			s, err := v.Resolve(name)
+			if err != nil {
+				return err
+			}
+			if period := time.Duration(s.Period) * time.Second; s.Type == "totp" && min > period {
+				return &ipc.Error{Code: ipc.CodeInvalid, Message: fmt.Sprintf("a code of %s is valid for %s only", s.ID, period)}
+			}
+			code, left, err = d.compute(v, s)
+			return err
+		})
+		if err != nil || code.Type != "totp" || left >= min {
+			return code, err
+		}
+		timer := time.NewTimer(left)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return ipc.Code{}, ctx.Err()
+		}
+	}
+}
+
+// compute opens the one secret and makes the code, and how long it is valid.
+func (d *Daemon) compute(v *vault.Vault, s vault.Summary) (code ipc.Code, left time.Duration, err error) {
+	code = ipc.Code{ID: s.ID.String(), Name: s.Name, Issuer: s.Issuer, Type: s.Type, Period: s.Period}
+	switch s.Type {
+	case "totp":
+		err = v.OpenSecret(s.ID, func(e *vault.Entry) error {
+			key, err := prepare(e)
+			if err != nil {
+				return err
+			}
+			now := d.now()
+			token := key.Token(now)
+			left = token.Expiry.Sub(now)
+			code.Code, code.Next = token.Code, key.HOTP(token.Counter+1)
+			code.SecondsLeft = left.Seconds()
+			code.ValidUntil = token.Expiry.UTC().Format(time.RFC3339)
+			return nil
+		})
+	case "hotp":
+		var used uint64
+		err = v.Step(s.ID, func(e *vault.Entry, counter uint64) error {
+			key, err := prepare(e)
+			if err != nil {
+				return err
+			}
+			code.Code, used = key.HOTP(counter), counter
+			return nil
+		})
+		code.Counter = &used
+	default:
+		err = &ipc.Error{Code: ipc.CodeInvalid, Message: fmt.Sprintf("entries of type %.10q yield no codes in this release", s.Type)}
+	}
+	return code, left, err
+}
+
+// prepare makes the key of an opened entry.
+func prepare(e *vault.Entry) (*totp.Key, error) {
+	algorithm, err := totp.ParseAlgorithm(e.Algorithm)
+	if err != nil {
+		return nil, err
+	}
+	return totp.NewKey(e.Secret.Reveal(), totp.Options{
+		Algorithm: algorithm, Digits: e.Digits, Period: time.Duration(e.Period) * time.Second,
+	})
+}

@@ -1,0 +1,210 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/o2fa/o2fa"
+	"github.com/o2fa/o2fa/daemon/internal/keystore"
+	"github.com/o2fa/o2fa/internal/secret"
+	"github.com/o2fa/o2fa/ipc"
+	"github.com/o2fa/o2fa/ipc/socket"
+)
+
+// ErrAlreadyRunning says that another daemon holds the profile's lock file.
+var ErrAlreadyRunning = errors.New("another daemon serves this profile")
+
+// drainTime is how long requests in flight may take when the daemon ends.
+const drainTime = 3 * time.Second
+
+// Config says what a daemon serves and how. Only Profile is required.
+type Config struct {
+	Profile socket.Profile
+	// Keystore says how a new vault is keyed: auto (the default), keyring,
+	// passphrase or keyfile.
+	Keystore string
+	// PassphraseFile is where a passphrase is read from; none means that only
+	// a request can bring one.
+	PassphraseFile string
+	// UUID is OPEN2FA_UUID; it beats the file open2fa.uuid. May be empty.
+	UUID string
+	// APIURL is OPEN2FA_API_URL; empty means open2fa's default.
+	APIURL string
+	// Log receives what the daemon has to say; none means the profile's log file.
+	Log *slog.Logger
+	// Warnings are shown in every status: what the process could not do for its
+	// own protection.
+	Warnings []ipc.Warning
+	// Getenv reads the environment for the OS keyring's sake (D-Bus address,
+	// display). None means an empty environment.
+	Getenv func(string) string
+	// Now is the clock; none means time.Now.
+	Now func() time.Time
+	// Keyring takes the OS keyring's place, for tests.
+	Keyring keystore.Store
+}
+
+// Daemon serves one profile. It is made by New and lives for one Run.
+type Daemon struct {
+	cfg     Config
+	log     *slog.Logger
+	now     func() time.Time
+	started time.Time
+	exe     executable
+	keeper  *keeper
+	intake  *intake
+
+	stopOnce sync.Once
+	stop     chan struct{} // closed when a request or a new executable asks for the end
+	inFlight atomic.Int64
+}
+
+// New returns a daemon that has not touched anything yet.
+func New(cfg Config) *Daemon {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Getenv == nil {
+		cfg.Getenv = func(string) string { return "" }
+	}
+	return &Daemon{cfg: cfg, log: cfg.Log, now: cfg.Now, stop: make(chan struct{})}
+}
+
+// Run serves until ctx ends, a client asks for the end, or a newer executable
+// takes over; then it returns nil within five seconds. It returns
+// ErrAlreadyRunning, wrapped, when another daemon has the profile, and any other
+// error when it cannot serve at all. Trouble with vault, keyring or secrets
+// file is no reason to return: status tells it.
+func (d *Daemon) Run(ctx context.Context) error {
+	p := d.cfg.Profile
+	if err := p.MakeDir(); err != nil {
+		return err
+	}
+	lock, err := socket.AcquireLock(p)
+	if errors.Is(err, socket.ErrHeld) {
+		return fmt.Errorf("%w: %w", ErrAlreadyRunning, err)
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if d.log == nil {
+		file := openLog(p.LogFile())
+		defer file.Close()
+		d.log = slog.New(slog.NewTextHandler(file, nil))
+	}
+	listener, err := p.Listen()
+	if err != nil {
+		return err
+	}
+	d.started, d.exe = d.now(), thisExecutable()
+	err = lock.Write(socket.LockInfo{PID: os.Getpid(), Release: o2fa.Version(), API: ipc.Version, Socket: p.Socket, Started: d.started})
+	if err != nil {
+		d.log.Warn("writing lock file", "error", err.Error())
+	}
+	return d.serve(ctx, listener)
+}
+
+// serve runs the three long tasks: the API, the opening of the vault and the
+// watch over the secrets file.
+func (d *Daemon) serve(ctx context.Context, listener net.Listener) error {
+	p := d.cfg.Profile
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	d.keeper = newKeeper(profileFiles{
+		vault:   p.VaultFile(),
+		marker:  filepath.Join(p.Dir, "vault.id"),
+		keyfile: d.keyfile(),
+	}, d.store, policy{keystore: d.cfg.Keystore, passphraseFile: d.cfg.PassphraseFile}, d.log)
+	d.keeper.now = d.now
+	d.intake = newIntake(p.SecretsFile(), d.keeper, d.log)
+	d.keeper.ready = d.intake.nudge
+
+	server := &http.Server{
+		Handler:           d.handler(),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(d.log.Handler(), slog.LevelWarn),
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	d.log.Info("serving", "release", o2fa.Version(), "pid", os.Getpid(), "socket", p.Socket)
+	var tasks sync.WaitGroup
+	served := make(chan error, 1)
+	tasks.Go(func() { served <- server.Serve(&checkedListener{Listener: listener, log: d.log}) })
+	tasks.Go(func() {
+		d.keeper.start(ctx)
+		d.intake.run(ctx)
+	})
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case <-d.stop:
+	case err = <-served:
+		err = fmt.Errorf("serving on %s: %w", p.Socket, err)
+	}
+	drain, stopDraining := context.WithTimeout(context.Background(), drainTime)
+	defer stopDraining()
+	if shutErr := server.Shutdown(drain); shutErr != nil {
+		server.Close()
+	}
+	cancel()
+	tasks.Wait()
+	d.keeper.close()
+	d.log.Info("stopped")
+	return err
+}
+
+// end asks Run to return; it may be called more than once.
+func (d *Daemon) end() { d.stopOnce.Do(func() { close(d.stop) }) }
+
+func (d *Daemon) keyfile() string { return filepath.Join(d.cfg.Profile.Dir, "vault.key") }
+
+// store makes the keystore of one type, as the keeper asks for it.
+func (d *Daemon) store(t keystore.Type, pass secret.Bytes, waiting func(bool)) (keystore.Store, error) {
+	if d.cfg.Keyring != nil && (t == keystore.TypeKeyring || t == keystore.TypeMemory) {
+		return d.cfg.Keyring, nil
+	}
+	switch t {
+	case keystore.TypeKeyring:
+		return keystore.NewKeyring(keystore.KeyringConfig{Getenv: d.cfg.Getenv, Waiting: waiting}), nil
+	case keystore.TypePassphrase:
+		return keystore.NewPassphrase(pass, keystore.DefaultCost()), nil
+	case keystore.TypeKeyfile:
+		return keystore.NewKeyfile(d.keyfile()), nil
+	}
+	return nil, fmt.Errorf("key slot of unknown type %q: %w", t, keystore.ErrUnavailable)
+}
+
+// checkedListener hands out only connections whose other end is this user.
+type checkedListener struct {
+	net.Listener
+	log *slog.Logger
+}
+
+// Accept returns the next connection from a process of the same user.
+func (l *checkedListener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if err := socket.CheckPeer(conn); err != nil {
+			l.log.Warn("refused a connection", "reason", err.Error())
+			conn.Close()
+			continue
+		}
+		return conn, nil
+	}
+}

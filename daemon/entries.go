@@ -1,0 +1,310 @@
+package daemon
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/o2fa/o2fa/daemon/internal/vault"
+	"github.com/o2fa/o2fa/internal/secret"
+	"github.com/o2fa/o2fa/ipc"
+	"github.com/o2fa/o2fa/totp"
+)
+
+// The names of changes, as undo reports them and the journal keeps them.
+const (
+	opAdd         = "add"
+	opDelete      = "delete"
+	opSecretsFile = "secrets-file"
+)
+
+// sourceAdded marks entries that a person or program added through the API.
+const sourceAdded = "added"
+
+func (d *Daemon) getEntries(r *http.Request) (any, error) {
+	query := r.URL.Query()
+	reply := ipc.Entries{Entries: []ipc.Entry{}}
+	err := d.keeper.use(r.Context(), func(v *vault.Vault) error {
+		list, err := v.List()
+		if err != nil {
+			return err
+		}
+		search := vault.Fold(query.Get("search"))
+		for _, s := range list {
+			if search != "" && !matches(s, search) {
+				continue
+			}
+			e := wireEntry(s)
+			if query.Get("secrets") == "true" {
+				if err := v.OpenSecret(s.ID, func(full *vault.Entry) error {
+					e.Secret = totp.EncodeSecret(full.Secret.Reveal())
+					return nil
+				}); err != nil {
+					return fmt.Errorf("opening entry %s: %w", s.ID, err)
+				}
+			}
+			reply.Entries = append(reply.Entries, e)
+		}
+		return nil
+	})
+	return reply, err
+}
+
+// matches says whether a folded text is part of what a list shows of an entry.
+func matches(s vault.Summary, folded string) bool {
+	for _, text := range append([]string{s.Name, s.Issuer, s.Account}, s.Tags...) {
+		if strings.Contains(vault.Fold(text), folded) {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *Daemon) postEntries(r *http.Request) (any, error) {
+	req, err := decode[ipc.AddRequest](r)
+	if err != nil {
+		return nil, err
+	}
+	entry, err := newEntry(req)
+	if err != nil {
+		return nil, err
+	}
+	defer entry.Secret.Wipe()
+	var reply ipc.AddReply
+	err = d.keeper.change(r.Context(), req.Keystore, func(v *vault.Vault) error {
+		var id vault.ID
+		err := v.Update(opAdd, func(tx *vault.Tx) (err error) {
+			id, reply.Existed, err = tx.Add(entry)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		s, err := v.Summary(id)
+		if err != nil {
+			return err
+		}
+		reply.Entry = wireEntry(s)
+		reply.Total, _ = v.Count()
+		return nil
+	})
+	return reply, err
+}
+
+// newEntry reads an AddRequest. Its errors never repeat what might be a secret.
+func newEntry(req ipc.AddRequest) (vault.Entry, error) {
+	if err := sortWords(&req); err != nil {
+		return vault.Entry{}, err
+	}
+	if req.URI != "" {
+		return entryFromURI(req)
+	}
+	raw, err := totp.DecodeSecret(req.Secret)
+	if err != nil {
+		return vault.Entry{}, &ipc.Error{Code: ipc.CodeInvalid, Message: "the secret is not valid base32: " + err.Error(),
+			Hint: "o2fa add, which asks for secret and name"}
+	}
+	e := vault.Entry{
+		Type: cmp.Or(req.Type, "totp"), Name: req.Name, Issuer: req.Issuer, Account: req.Account,
+		Algorithm: cmp.Or(strings.ToUpper(req.Algorithm), "SHA1"), Digits: cmp.Or(req.Digits, 6), Period: req.Period,
+		Counter: req.Counter, Secret: secret.New(raw), Tags: req.Tags, Note: req.Note, Source: sourceAdded,
+	}
+	if e.Type == "totp" {
+		e.Period = cmp.Or(e.Period, 30)
+	}
+	if e.Name == "" {
+		e.Name = joinName(e.Issuer, e.Account)
+	}
+	return e, nil
+}
+
+// joinName is the name of an entry that has only issuer and account.
+func joinName(issuer, account string) string {
+	if issuer != "" && account != "" {
+		return issuer + ":" + account
+	}
+	return issuer + account
+}
+
+// weakSecret is how many characters of base32 make 80 bits. Something shorter
+// that happens to be base32 ("mail", "data") is a name when a real secret
+// stands beside it; RFC 4226 wants 128 bits at least.
+const weakSecret = 16
+
+// sortWords finds out which word is the secret and which the name: the first
+// that is a valid secret is the secret, as in open2fa.
+func sortWords(req *ipc.AddRequest) error {
+	if len(req.Words) == 0 {
+		return nil
+	}
+	if req.Secret != "" || req.URI != "" || len(req.Words) > 2 {
+		return &ipc.Error{Code: ipc.CodeBadRequest, Message: "one secret and one name are wanted", Hint: `o2fa add SECRET "NAME WITH BLANKS"`}
+	}
+	at := -1
+	for i, word := range req.Words {
+		if isSecret(word) && (at < 0 || len(req.Words[at]) < weakSecret && len(word) >= weakSecret) {
+			at = i
+		}
+	}
+	if at < 0 {
+		return &ipc.Error{Code: ipc.CodeInvalid, Message: "none of the words is a valid base32 secret or an otpauth URI",
+			Hint: "o2fa add, which asks for secret and name"}
+	}
+	if strings.HasPrefix(strings.ToLower(req.Words[at]), "otpauth:") {
+		req.URI = req.Words[at]
+	} else {
+		req.Secret = req.Words[at]
+	}
+	if len(req.Words) == 2 {
+		req.Name = req.Words[1-at] // a positional name beats -n
+	}
+	return nil
+}
+
+func isSecret(word string) bool {
+	if strings.HasPrefix(strings.ToLower(word), "otpauth:") {
+		return true
+	}
+	raw, err := totp.DecodeSecret(word)
+	clear(raw)
+	return err == nil
+}
+
+func entryFromURI(req ipc.AddRequest) (vault.Entry, error) {
+	u, err := totp.ParseURI(req.URI)
+	if err != nil {
+		return vault.Entry{}, &ipc.Error{Code: ipc.CodeInvalid, Message: "the otpauth URI is not valid: " + err.Error()}
+	}
+	defer u.Wipe()
+	e := vault.Entry{
+		Type: u.Type.String(), Issuer: cmp.Or(req.Issuer, u.Issuer), Account: cmp.Or(req.Account, u.Account),
+		Algorithm: u.Algorithm.String(), Digits: u.Digits, Counter: u.Counter,
+		Secret: secret.Copy(u.Secret()), Tags: req.Tags, Note: req.Note, Source: sourceAdded,
+	}
+	if e.Type == "totp" {
+		e.Period = int(u.Period / time.Second)
+	}
+	e.Name = cmp.Or(req.Name, joinName(e.Issuer, e.Account))
+	return e, nil
+}
+
+func (d *Daemon) postFind(r *http.Request) (any, error) {
+	req, err := decode[ipc.FindRequest](r)
+	if err != nil {
+		return nil, err
+	}
+	var raw []byte
+	if req.Secret != "" {
+		if raw, err = totp.DecodeSecret(req.Secret); err != nil {
+			return nil, &ipc.Error{Code: ipc.CodeInvalid, Message: "the secret is not valid base32: " + err.Error()}
+		}
+		defer clear(raw)
+	}
+	reply := ipc.Entries{Entries: []ipc.Entry{}}
+	err = d.keeper.use(r.Context(), func(v *vault.Vault) error {
+		found, err := find(v, req.Name, raw)
+		for _, s := range found {
+			reply.Entries = append(reply.Entries, wireEntry(s))
+		}
+		return err
+	})
+	return reply, err
+}
+
+// find returns the entries with that secret, that name, or both. A name in the
+// very same letters wins over the same name in other case.
+func find(v *vault.Vault, name string, raw []byte) ([]vault.Summary, error) {
+	if len(raw) > 0 {
+		found, err := v.FindSecret(raw)
+		if name == "" || err != nil {
+			return found, err
+		}
+		return exactOrFolded(found, name), nil
+	}
+	found, err := v.Lookup(name)
+	return exactOrFolded(found, name), err
+}
+
+func exactOrFolded(list []vault.Summary, name string) []vault.Summary {
+	var exact, folded []vault.Summary
+	for _, s := range list {
+		if s.Name == name {
+			exact = append(exact, s)
+		}
+		if vault.Fold(s.Name) == vault.Fold(name) {
+			folded = append(folded, s)
+		}
+	}
+	if len(exact) > 0 {
+		return exact
+	}
+	return folded
+}
+
+func (d *Daemon) postDelete(r *http.Request) (any, error) {
+	req, err := decode[ipc.DeleteRequest](r)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]vault.ID, 0, len(req.IDs))
+	for _, text := range req.IDs {
+		id, err := vault.ParseID(text)
+		if err != nil {
+			return nil, &ipc.Error{Code: ipc.CodeBadRequest, Message: "an id is 32 hex digits"}
+		}
+		ids = append(ids, id)
+	}
+	var reply ipc.DeleteReply
+	if len(ids) == 0 {
+		return reply, nil
+	}
+	err = d.keeper.use(r.Context(), func(v *vault.Vault) error {
+		err := v.Update(opDelete, func(tx *vault.Tx) error {
+			for _, id := range ids {
+				if err := tx.Trash(id); err != nil {
+					return err
+				}
+			}
+			reply.InFile, err = countInFile(tx, ids)
+			return err
+		})
+		reply.Deleted = len(ids)
+		return err
+	})
+	return reply, err
+}
+
+func (d *Daemon) postUndo(r *http.Request) (any, error) {
+	var reply ipc.UndoReply
+	err := d.keeper.use(r.Context(), func(v *vault.Vault) error {
+		u, err := v.Undo()
+		if err != nil {
+			return err
+		}
+		reply = ipc.UndoReply{Undone: u.Op, At: wireTime(u.At), Count: len(u.IDs), Names: u.Names}
+		if len(reply.Names) > 10 {
+			reply.Names = reply.Names[:10]
+		}
+		return nil
+	})
+	return reply, err
+}
+
+// wireEntry is a summary as the API shows it.
+func wireEntry(s vault.Summary) ipc.Entry {
+	e := ipc.Entry{
+		ID: s.ID.String(), Type: s.Type, Name: s.Name, Issuer: s.Issuer, Account: s.Account,
+		Algorithm: s.Algorithm, Digits: s.Digits, Period: s.Period, Tags: s.Tags, Pinned: s.Pinned,
+		Source: s.Source, Mask: s.Mask, Created: wireTime(s.Created), Updated: wireTime(s.Updated),
+	}
+	if s.Type == "hotp" {
+		counter := s.Counter
+		e.Counter = &counter
+	}
+	return e
+}
+
+// wireTime formats Unix milliseconds as RFC 3339 in UTC.
+func wireTime(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339Nano) }

@@ -1,0 +1,97 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/o2fa/o2fa/daemon/internal/keystore"
+	"github.com/o2fa/o2fa/daemon/internal/vault"
+	"github.com/o2fa/o2fa/ipc"
+)
+
+// problemOf turns any error of the daemon's inside into one for the wire: the
+// only place where the two vocabularies meet. An error without a code of its
+// own keeps its text in the log alone.
+func (k *keeper) problemOf(err error) *ipc.Error {
+	if wire := (*ipc.Error)(nil); errors.As(err, &wire) {
+		return wire
+	}
+	if a := (*vault.AmbiguousError)(nil); errors.As(err, &a) {
+		return &ipc.Error{Code: ipc.CodeAmbiguous, Message: "several entries match", Hint: "name one of them in full, or by its id",
+			Candidates: wireEntries(a.Candidates)}
+	}
+	if n := (*vault.NotFoundError)(nil); errors.As(err, &n) {
+		return &ipc.Error{Code: ipc.CodeNotFound, Message: "no entry matches", Hint: "o2fa list", Candidates: wireEntries(n.Near)}
+	}
+	for _, m := range k.meanings() {
+		if errors.Is(err, m.sentinel) {
+			return &ipc.Error{Code: m.code, Message: m.message(err), Hint: m.hint}
+		}
+	}
+	return &ipc.Error{Code: ipc.CodeInternal, Message: "an unexpected failure; the daemon's log has the details"}
+}
+
+// meaning says what a sentinel of the daemon's inside is to a user.
+type meaning struct {
+	sentinel error
+	code     ipc.ErrorCode
+	message  func(error) string
+	hint     string
+}
+
+func (k *keeper) meanings() []meaning {
+	fixed := func(text string) func(error) string { return func(error) string { return text } }
+	own := func(err error) string { return err.Error() }
+	path := k.files.vault
+	return []meaning{
+		{vault.ErrLocked, ipc.CodeLocked, fixed("the vault is locked"), "o2fa unlock"},
+		{vault.ErrNotFound, ipc.CodeNotFound, fixed("no entry matches"), "o2fa list"},
+		{vault.ErrNothing, ipc.CodeNothing, fixed("there is nothing to undo"), ""},
+		{vault.ErrInvalid, ipc.CodeInvalid, own, ""},
+		{vault.ErrNewerFormat, ipc.CodeNewerFormat, own, "install the o2fa that wrote it, or a later one"},
+		{vault.ErrCorrupt, ipc.CodeCorrupt, fixed(path + " is damaged"),
+			"put a copy of it back, then o2fa unlock; the damaged file is left as it is"},
+		{vault.ErrNotVault, ipc.CodeCorrupt, fixed(path + " is not a vault"), "put the vault back in its place, then o2fa unlock"},
+		{vault.ErrExists, ipc.CodeInitialized, fixed("there is a vault already: " + path), "o2fa unlock"},
+		{vault.ErrReadOnly, ipc.CodeReadOnly, fixed(path + " is on a read-only file system: nothing was changed"),
+			"make it writable, then o2fa lock and o2fa unlock"},
+		{vault.ErrDiskFull, ipc.CodeDiskFull, fixed("the disk that holds " + path + " is full: nothing was changed"),
+			"free some space there, then try again"},
+		{vault.ErrBusy, ipc.CodeStorage, fixed("another program holds " + path), "end it, then o2fa unlock"},
+		{vault.ErrStorage, ipc.CodeStorage, own, "see the disk's own messages; nothing was changed"},
+		{vault.ErrWrongKey, ipc.CodeOrphan, fixed("the key that was found does not open this vault"), "put back the key, or the vault, that belongs to the other"},
+		{keystore.ErrMissing, ipc.CodeOrphan, own, "put the key back, or use another key slot"},
+		{keystore.ErrDamaged, ipc.CodeOrphan, own, "put the key back, or use another key slot"},
+		{keystore.ErrUnavailable, ipc.CodeKeystore, own, noKeyringHint},
+		{keystore.ErrKeyringLocked, ipc.CodeKeystore, own, "unlock the keyring, then o2fa unlock; without one: " + noKeyringHint},
+		{keystore.ErrBusy, ipc.CodeKeystore, own, "answer the keyring's dialog, then o2fa unlock"},
+		{context.DeadlineExceeded, ipc.CodeWaiting, fixed("it took too long"), "o2fa status"},
+		{context.Canceled, ipc.CodeWaiting, fixed("it was interrupted"), "o2fa status"},
+	}
+}
+
+// noKeyringHint names the two ways on where no keyring answers.
+const noKeyringHint = "o2fa init --keystore passphrase, or o2fa init --keystore keyfile for a key in an unprotected file"
+
+func wireEntries(list []vault.Summary) []ipc.Entry {
+	entries := make([]ipc.Entry, 0, len(list))
+	for _, s := range list {
+		entries = append(entries, wireEntry(s))
+	}
+	return entries
+}
+
+// lockedBy is a problem of unlocking, in words for somebody whose vault exists:
+// the way on is to mend the keystore, not to make another vault.
+func (k *keeper) lockedBy(err error) *ipc.Error {
+	wire := *k.problemOf(err)
+	if wire.Code == ipc.CodeKeystore {
+		wire.Hint = "start or unlock the OS keyring, then o2fa unlock"
+	}
+	if wire.Code == ipc.CodeInternal {
+		k.log.Error("unlocking", "error", err.Error())
+		wire.Message = fmt.Sprintf("unlocking: %v", err)
+	}
+	return &wire
+}

@@ -1,0 +1,182 @@
+package o2fa_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
+)
+
+// scriptTTY: tty DIALOG CODE PROGRAM [ARGUMENT ...] — runs the program on a
+// terminal of its own. DIALOG is a file of lines "text => reply": each reply is
+// typed, with Return, once its text has appeared. $CANARY in a reply stands for
+// the script's canary. What the terminal showed becomes the file "screen".
+func scriptTTY(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 3 {
+		ts.Fatalf("usage: tty DIALOG CODE PROGRAM [ARGUMENT ...]")
+	}
+	b := box(ts)
+	want, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	control, terminal, err := openTerminal()
+	ts.Check(err)
+	defer control.Close()
+	screen := &screen{changed: make(chan struct{}, 1)}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		screen.readFrom(control)
+	}()
+
+	fmt.Fprintf(&b.transcript, "%q\n", args[2:])
+	cmd := exec.Command(lookProgram(ts, args[2]), args[3:]...)
+	cmd.Dir, cmd.Env = ts.MkAbs("."), append(scriptEnv(ts), "TERM=xterm", "COLUMNS=80", "LINES=24")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, terminal
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	ts.Check(cmd.Start())
+	terminal.Close()
+	talkErr := talk(ts, b, screen, control, ts.ReadFile(args[0]))
+	if talkErr != nil {
+		_ = cmd.Process.Kill()
+	}
+	err = cmd.Wait()
+	<-done
+	text := screen.text()
+	b.transcript.WriteString(text)
+	if b.planted {
+		// What the dialog typed must not have been shown either.
+		ts.Logf("[screen]\n%s", text)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("screen"), []byte(text), 0o600))
+	if talkErr != nil {
+		ts.Fatalf("%v; the screen is:\n%s", talkErr, text)
+	}
+	if got := exitCode(err); got != want {
+		ts.Fatalf("exit code %d, want %d; the screen is:\n%s", got, want, text)
+	}
+}
+
+// talk types the replies of a dialog as their texts appear.
+func talk(ts *testscript.TestScript, b *sandbox, s *screen, control *os.File, dialog string) error {
+	for line := range strings.Lines(dialog) {
+		line = strings.TrimSuffix(line, "\n")
+		if line == "" {
+			continue
+		}
+		text, reply, ok := strings.Cut(line, " => ")
+		if !ok {
+			return fmt.Errorf("dialog line without =>: %q", line)
+		}
+		if strings.Contains(reply, "$CANARY") {
+			secret, err := os.ReadFile(filepath.Join(b.work, canaryDir, "canary"))
+			if err != nil {
+				return err
+			}
+			reply, b.planted = strings.ReplaceAll(reply, "$CANARY", strings.TrimSpace(string(secret))), true
+		}
+		if !s.wait(text) {
+			return fmt.Errorf("%q never appeared", text)
+		}
+		key := "\n"
+		switch reply {
+		case "^C":
+			reply, key = "\x03", ""
+		case "^D":
+			reply, key = "\x04", ""
+		}
+		if _, err := control.WriteString(reply + key); err != nil {
+			return fmt.Errorf("typing: %w", err)
+		}
+	}
+	return nil
+}
+
+// screen collects what a terminal shows.
+type screen struct {
+	changed chan struct{} // holds one notice of new output
+
+	mu   sync.Mutex // guards what follows
+	all  bytes.Buffer
+	seen int // what wait has found so far
+}
+
+func (s *screen) readFrom(f *os.File) {
+	buf := make([]byte, 4096)
+	for {
+		n, err := f.Read(buf)
+		s.mu.Lock()
+		s.all.Write(buf[:n])
+		s.mu.Unlock()
+		select {
+		case s.changed <- struct{}{}:
+		default:
+		}
+		if err != nil { // EIO: the last user of the terminal has gone
+			return
+		}
+	}
+}
+
+func (s *screen) text() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.ReplaceAll(s.all.String(), "\r\n", "\n")
+}
+
+// wait returns true once text has appeared after what was waited for before.
+func (s *screen) wait(text string) bool {
+	deadline := time.After(patience)
+	for {
+		s.mu.Lock()
+		at := bytes.Index(s.all.Bytes()[s.seen:], []byte(text))
+		if at >= 0 {
+			s.seen += at + len(text)
+		}
+		s.mu.Unlock()
+		if at >= 0 {
+			return true
+		}
+		select {
+		case <-s.changed:
+		case <-deadline:
+			return false
+		}
+	}
+}
+
+// openTerminal returns both ends of a new pseudo-terminal.
+func openTerminal() (control, terminal *os.File, err error) {
+	control, err = os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, fmt.Errorf("this system has no pseudo-terminals: %w", err)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	raw, err := control.SyscallConn()
+	if err != nil {
+		return nil, nil, err
+	}
+	var number int
+	var ioctlErr error
+	if err := raw.Control(func(fd uintptr) {
+		if ioctlErr = unix.IoctlSetPointerInt(int(fd), unix.TIOCSPTLCK, 0); ioctlErr == nil {
+			number, ioctlErr = unix.IoctlGetInt(int(fd), unix.TIOCGPTN)
+		}
+	}); err != nil || ioctlErr != nil {
+		return nil, nil, errors.Join(err, ioctlErr)
+	}
+	terminal, err = os.OpenFile("/dev/pts/"+strconv.Itoa(number), os.O_RDWR|unix.O_NOCTTY, 0)
+	return control, terminal, err
+}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/o2fa/o2fa/daemon/internal/keystore"
 	"github.com/o2fa/o2fa/daemon/internal/vault"
+	"github.com/o2fa/o2fa/internal/secret"
 	"github.com/o2fa/o2fa/ipc"
 )
 
@@ -63,9 +65,16 @@ func (k *keeper) meanings() []meaning {
 		{vault.ErrWrongKey, ipc.CodeOrphan, fixed("the key that was found does not open this vault"), "put back the key, or the vault, that belongs to the other"},
 		{keystore.ErrMissing, ipc.CodeOrphan, own, "put the key back, or use another key slot"},
 		{keystore.ErrDamaged, ipc.CodeOrphan, own, "put the key back, or use another key slot"},
+		{keystore.ErrExists, ipc.CodeOrphan, own, "o2fa status"},
+		{keystore.ErrUnsafe, ipc.CodeOrphan, own, "give the key file to this user alone (chmod 600), then o2fa unlock"},
+		{keystore.ErrHeader, ipc.CodeCorrupt, fixed("a key slot of " + path + " is damaged"), "put a copy of it back, then o2fa unlock"},
+		{keystore.ErrEmptyPassphrase, ipc.CodeInvalid, own, ""},
+		{secret.ErrEmpty, ipc.CodeInvalid, own, ""},
 		{keystore.ErrUnavailable, ipc.CodeKeystore, own, noKeyringHint},
 		{keystore.ErrKeyringLocked, ipc.CodeKeystore, own, "unlock the keyring, then o2fa unlock; without one: " + noKeyringHint},
 		{keystore.ErrBusy, ipc.CodeKeystore, own, "answer the keyring's dialog, then o2fa unlock"},
+		{fs.ErrPermission, ipc.CodeStorage, own, ""},
+		{fs.ErrNotExist, ipc.CodeStorage, own, ""},
 		{context.DeadlineExceeded, ipc.CodeWaiting, fixed("it took too long"), "o2fa status"},
 		{context.Canceled, ipc.CodeWaiting, fixed("it was interrupted"), "o2fa status"},
 	}

@@ -10,10 +10,14 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/o2fa/o2fa"
 	"github.com/o2fa/o2fa/ipc"
 )
+
+// writeTime is how long a client may take to read its reply.
+const writeTime = 30 * time.Second
 
 // handler is the whole API: every route, in one table. A handler decodes,
 // checks, acts and returns what to reply.
@@ -160,6 +164,9 @@ func write(w http.ResponseWriter, status int, kind string, body []byte) {
 	h.Set("Content-Type", kind)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("Cache-Control", "no-store")
+	// Not a timeout of the server: a code may be waited for on purpose, but a
+	// client that does not read its reply is cut off. Recorders have no deadline.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime))
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that has gone needs no reply
 }

@@ -1,0 +1,134 @@
+package command
+
+import (
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// helpFlag belongs to every command.
+const helpFlag = "help"
+
+// parse sets inv's arguments and flags from args, which hold at least one
+// flag. Only the command that was asked for is built.
+func (inv *Invocation) parse(args []string) error {
+	c := build(inv.Command)
+	addFlags(c.Flags(), inv.flags)
+	c.Flags().BoolP(helpFlag, "h", false, "show this help")
+	if err := c.ParseFlags(args); err != nil {
+		return flagFailure(inv.Path, err)
+	}
+	inv.Args = c.Flags().Args()
+	inv.given = make(map[string]any)
+	c.Flags().Visit(func(f *pflag.Flag) { inv.given[f.Name] = flagValue(c.Flags(), f) })
+	return nil
+}
+
+// build returns c as cobra knows it, without its flags and what is below it.
+func build(c *Command) *cobra.Command {
+	return &cobra.Command{Use: c.Use, Short: c.Short, Long: c.Long, Example: c.Example,
+		Run: func(*cobra.Command, []string) {}}
+}
+
+// suggest returns the name of the command under c that is nearest to a
+// misspelt word, or nothing.
+func suggest(c *Command, word string) string {
+	top := &cobra.Command{Use: c.Use, SuggestionsMinimumDistance: 2}
+	for _, sub := range c.Sub {
+		top.AddCommand(build(sub))
+	}
+	if near := top.SuggestionsFor(word); len(near) > 0 {
+		return near[0]
+	}
+	return ""
+}
+
+// addFlags declares flags, with their further names.
+func addFlags(set *pflag.FlagSet, flags []Flag) {
+	names := map[string]string{}
+	for _, f := range flags {
+		for _, alias := range f.Aliases {
+			names[alias] = f.Name
+		}
+		switch d := f.Default.(type) {
+		case bool:
+			set.BoolP(f.Name, f.Short, d, f.Usage)
+		case string:
+			set.StringP(f.Name, f.Short, d, f.Usage)
+		case int:
+			set.IntP(f.Name, f.Short, d, f.Usage)
+		case uint64:
+			set.Uint64P(f.Name, f.Short, d, f.Usage)
+		case time.Duration:
+			set.DurationP(f.Name, f.Short, d, f.Usage)
+		case []string:
+			set.StringArrayP(f.Name, f.Short, d, f.Usage)
+		default:
+			panic("command: flag " + f.Name + " has a default of no known kind")
+		}
+	}
+	if len(names) == 0 {
+		return
+	}
+	set.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if real, ok := names[name]; ok {
+			name = real
+		}
+		return pflag.NormalizedName(name)
+	})
+}
+
+// flagValue returns the value of a flag in the type of its default. The
+// getters fail only for another type than the flag was declared with.
+func flagValue(set *pflag.FlagSet, f *pflag.Flag) any {
+	var v any
+	switch f.Value.Type() {
+	case "bool":
+		v, _ = set.GetBool(f.Name)
+	case "int":
+		v, _ = set.GetInt(f.Name)
+	case "uint64":
+		v, _ = set.GetUint64(f.Name)
+	case "duration":
+		v, _ = set.GetDuration(f.Name)
+	case "stringArray":
+		v, _ = set.GetStringArray(f.Name)
+	default:
+		v = f.Value.String()
+	}
+	return v
+}
+
+// kinds says what a flag of a type wants.
+var kinds = [...]struct{ kind, wants string }{
+	{"bool", "true or false"}, {"int", "a number"}, {"uint64", "a number from 0"},
+	{"duration", "a time such as 5s or 1m"},
+}
+
+// flagFailure puts a parser's error into our words. It never repeats a value:
+// what stands in the wrong place may be a secret.
+func flagFailure(path string, err error) error {
+	hint := path + " --help"
+	var unknown *pflag.NotExistError
+	var missing *pflag.ValueRequiredError
+	var invalid *pflag.InvalidValueError
+	switch {
+	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "":
+		return Usage(hint, "%s has no flag -%s", path, unknown.GetSpecifiedName()[:1])
+	case errors.As(err, &unknown) && len(unknown.GetSpecifiedName()) <= longestTypo:
+		return Usage(hint, "%s has no flag --%s", path, unknown.GetSpecifiedName())
+	case errors.As(err, &missing):
+		return Usage(hint, "flag --%s wants a value", missing.GetFlag().Name)
+	case errors.As(err, &invalid):
+		wants := "another value"
+		for _, k := range kinds {
+			if k.kind == invalid.GetFlag().Value.Type() {
+				wants = k.wants
+			}
+		}
+		return Usage(hint, "flag --%s wants %s", invalid.GetFlag().Name, wants)
+	}
+	return Usage(hint, "%s has no such flag", path)
+}

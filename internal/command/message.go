@@ -1,0 +1,83 @@
+package command
+
+// How messages read, in all programs of o2fa:
+//
+//   - Results go to standard output, everything else to standard error.
+//   - "o2fa: error: …" says what went wrong, once, at the end. Lower case, no
+//     full stop, never a secret, never a stack. Context comes first: "opening
+//     vault: permission denied"; it does not begin with failed, unable or error.
+//   - "o2fa: hint: …" is what to do about it: the command to type, in quotes of
+//     nothing, or one short sentence. At most one.
+//   - "o2fa: warning: …" is what to mend although the command did its work.
+//   - Text that came from elsewhere (names, paths, replies) is passed through
+//     Escape before it is printed.
+//   - With --json an error is one line of JSON on standard error, of the same
+//     shape as the local API's: {"error":{"code","message","hint","candidates"}}.
+//   - Nothing is coloured: what matters is in the words.
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// report prints err as the header of this file says.
+func report(s Stdio, program string, err error, asJSON bool) {
+	f := &Failure{Err: err}
+	if !errors.As(err, &f) && errors.Is(err, ErrInterrupted) {
+		f.Code = "interrupted"
+	}
+	if asJSON {
+		reportJSON(s, f, err)
+		return
+	}
+	if f.Code == "interrupted" {
+		return // the person knows, and the question left its line already
+	}
+	fmt.Fprintf(s.Err, "%s: error: %s\n", program, Escape(err.Error()))
+	for _, line := range f.Details {
+		fmt.Fprintf(s.Err, "  %s\n", Escape(line))
+	}
+	if f.Hint != "" {
+		fmt.Fprintf(s.Err, "%s: hint: %s\n", program, Escape(f.Hint))
+	}
+}
+
+// reportJSON prints err in the shape of the local API's errors.
+func reportJSON(s Stdio, f *Failure, err error) {
+	type body struct {
+		Code       string `json:"code"`
+		Message    string `json:"message"`
+		Hint       string `json:"hint,omitempty"`
+		Candidates any    `json:"candidates,omitempty"`
+	}
+	code := f.Code
+	if code == "" {
+		code = "other"
+	}
+	line, _ := json.Marshal(map[string]body{"error": {code, err.Error(), f.Hint, f.Candidates}})
+	fmt.Fprintf(s.Err, "%s\n", EscapeJSON(line))
+}
+
+// Warn prints what to mend although the command did its work, and, unless it
+// is empty, what to type.
+func (inv *Invocation) Warn(message, hint string) {
+	program := inv.Root.Name()
+	fmt.Fprintf(inv.Err, "%s: warning: %s\n", program, Escape(message))
+	if hint != "" {
+		fmt.Fprintf(inv.Err, "%s: hint: %s\n", program, Escape(hint))
+	}
+}
+
+// PrintJSON writes a reply as it came, with one newline at its end. On a
+// terminal, characters that could act on it are written as \uXXXX, which is
+// the same JSON.
+func (inv *Invocation) PrintJSON(raw []byte) {
+	for len(raw) > 0 && raw[len(raw)-1] == '\n' {
+		raw = raw[:len(raw)-1]
+	}
+	if IsTerminal(inv.Out) {
+		raw = EscapeJSON(raw)
+	}
+	inv.Printf("%s\n", raw)
+}

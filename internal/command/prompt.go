@@ -1,0 +1,131 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"golang.org/x/term"
+)
+
+// maxLine bounds an answer, in bytes.
+const maxLine = 64 << 10
+
+// IsTerminal says whether f, a stream of Stdio, is a terminal.
+func IsTerminal(f any) bool {
+	file, ok := f.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// Ask asks for a line. Ctrl-C and the end of input give ErrInterrupted.
+func (s Stdio) Ask(ctx context.Context, question string) (string, error) {
+	line, err := s.ask(ctx, question, readLine)
+	return string(line), err
+}
+
+// AskHidden asks for a line that is not shown while it is typed: a secret or a
+// passphrase. Where In is no terminal it reads as Ask does.
+func (s Stdio) AskHidden(ctx context.Context, question string) (string, error) {
+	read := readLine
+	if IsTerminal(s.In) {
+		read = func(in io.Reader) ([]byte, error) {
+			defer fmt.Fprintln(s.Err) // the newline that was not shown either
+			return readHidden(in.(*os.File))
+		}
+	}
+	line, err := s.ask(ctx, question, read)
+	return string(line), err
+}
+
+// Confirm asks until the answer is yes or no.
+func (s Stdio) Confirm(ctx context.Context, question string) (bool, error) {
+	for {
+		answer, err := s.Ask(ctx, question)
+		if err != nil {
+			return false, err
+		}
+		switch strings.ToLower(strings.TrimSpace(answer)) {
+		case "y", "yes":
+			return true, nil
+		case "n", "no":
+			return false, nil
+		}
+	}
+}
+
+// ask prints the question, reads the answer and, should a signal or ctx end
+// the wait, puts the terminal back as it was. It alone catches signals, and
+// only while it waits: elsewhere Ctrl-C ends the process as the system does it,
+// and no program start pays for a handler.
+//
+// After an interruption the read stays behind; the process is about to end.
+func (s Stdio) ask(ctx context.Context, question string, read func(io.Reader) ([]byte, error)) ([]byte, error) {
+	restore := keepTerminal(s.In)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	fmt.Fprint(s.Err, question)
+
+	type answer struct {
+		line []byte
+		err  error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		line, err := read(s.In)
+		done <- answer{line, err}
+	}()
+	select {
+	case a := <-done:
+		if errors.Is(a.err, io.EOF) {
+			fmt.Fprintln(s.Err)
+			return nil, ErrInterrupted
+		}
+		if a.err != nil {
+			return nil, fmt.Errorf("reading the answer: %w", a.err)
+		}
+		return a.line, nil
+	case <-signals:
+	case <-ctx.Done():
+	}
+	restore()
+	fmt.Fprintln(s.Err)
+	return nil, ErrInterrupted
+}
+
+// keepTerminal returns what puts the terminal back; nothing where in is none.
+func keepTerminal(in io.Reader) func() {
+	if file, ok := in.(*os.File); ok {
+		fd := int(file.Fd())
+		if state, err := term.GetState(fd); err == nil {
+			return func() { _ = term.Restore(fd, state) } // best we can do while ending
+		}
+	}
+	return func() {}
+}
+
+// readLine reads up to a newline, byte by byte: what follows belongs to the
+// next question. A last line without a newline counts; nothing at all is io.EOF.
+func readLine(in io.Reader) ([]byte, error) {
+	var line []byte
+	var one [1]byte
+	for len(line) < maxLine {
+		n, err := in.Read(one[:])
+		if n == 1 && one[0] != '\n' {
+			line = append(line, one[0])
+		}
+		switch {
+		case n == 1 && one[0] == '\n', err == io.EOF && len(line) > 0:
+			return bytes.TrimSuffix(line, []byte("\r")), nil
+		case err != nil:
+			return nil, err
+		}
+	}
+	return nil, errors.New("the line is too long")
+}

@@ -1,0 +1,145 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/o2fa/o2fa/internal/command/ptytest"
+	"golang.org/x/term"
+)
+
+func TestAskWithoutATerminal(t *testing.T) {
+	for name, in := range map[string]io.Reader{
+		"whole":   strings.NewReader("first\r\nsecond\nlast"),
+		"dataErr": iotest.DataErrReader(strings.NewReader("first\r\nsecond\nlast")),
+	} {
+		var errs bytes.Buffer
+		s := Stdio{In: in, Err: &errs}
+		for _, want := range []string{"first", "second", "last"} {
+			ask := s.Ask
+			if want == "second" {
+				ask = s.AskHidden
+			}
+			if got, err := ask(t.Context(), "Q: "); got != want || err != nil {
+				t.Fatalf("%s: %q, %v, want %q", name, got, err, want)
+			}
+		}
+		if _, err := s.Ask(t.Context(), "Q: "); !errors.Is(err, ErrInterrupted) {
+			t.Errorf("%s: end of input: %v", name, err)
+		}
+		if errs.String() != "Q: Q: Q: Q: \n" {
+			t.Errorf("%s: %q", name, errs.String())
+		}
+	}
+	s := Stdio{In: io.MultiReader(strings.NewReader("x"), iotest.ErrReader(io.ErrClosedPipe)), Err: io.Discard}
+	if _, err := s.Ask(t.Context(), ""); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("%v", err)
+	}
+	s.In = strings.NewReader(strings.Repeat("x", maxLine+1))
+	if _, err := s.Ask(t.Context(), ""); err == nil {
+		t.Error("an endless line was taken")
+	}
+}
+
+func TestConfirmAsksUntilItKnows(t *testing.T) {
+	for in, want := range map[string]bool{"y\n": true, "Yes\n": true, "maybe\n\nN\n": false} {
+		var errs bytes.Buffer
+		got, err := Stdio{In: strings.NewReader(in), Err: &errs}.Confirm(t.Context(), "Sure? (y/n): ")
+		if got != want || err != nil || strings.Count(errs.String(), "Sure?") != strings.Count(in, "\n") {
+			t.Errorf("%q: %v, %v, %q", in, got, err, errs.String())
+		}
+	}
+	if _, err := (Stdio{In: strings.NewReader("what"), Err: io.Discard}).Confirm(t.Context(), ""); !errors.Is(err, ErrInterrupted) {
+		t.Errorf("%v", err)
+	}
+}
+
+type result struct {
+	text string
+	err  error
+}
+
+// start asks at a terminal, hidden, in the background.
+func start(ctx context.Context, p *ptytest.Terminal) chan result {
+	done := make(chan result, 1)
+	go func() {
+		text, err := Stdio{In: p.Device, Err: p.Device}.AskHidden(ctx, "Passphrase: ")
+		done <- result{text, err}
+	}()
+	return done
+}
+
+func TestHiddenInputIsNotShown(t *testing.T) {
+	p := ptytest.New(t)
+	if !IsTerminal(p.Device) || IsTerminal(strings.NewReader("")) {
+		t.Fatal("a terminal is not told from a text")
+	}
+	done := start(t.Context(), p)
+	p.Expect("Passphrase: ")
+	waitForEcho(t, p.Device, false)
+	p.Type("correct horse\n")
+	if r := <-done; r.text != "correct horse" || r.err != nil {
+		t.Fatalf("%q, %v", r.text, r.err)
+	}
+	waitForEcho(t, p.Device, true)
+	p.Expect("Passphrase: \r\n")
+	if strings.Contains(p.Screen(), "horse") {
+		t.Errorf("the passphrase was shown: %q", p.Screen())
+	}
+}
+
+func TestEndOfInputAtATerminal(t *testing.T) {
+	p := ptytest.New(t)
+	done := start(t.Context(), p)
+	p.Expect("Passphrase: ")
+	waitForEcho(t, p.Device, false)
+	p.Type("\x04")
+	if r := <-done; !errors.Is(r.err, ErrInterrupted) {
+		t.Errorf("%q, %v", r.text, r.err)
+	}
+}
+
+func TestInterruptedQuestionRestoresTheTerminal(t *testing.T) {
+	for name, interrupt := range map[string]func(context.CancelFunc){
+		"signal": func(context.CancelFunc) { signalSelf(t) },
+		"cancel": func(cancel context.CancelFunc) { cancel() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := ptytest.New(t)
+			before, err := term.GetState(int(p.Device.Fd()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			done := start(ctx, p)
+			p.Expect("Passphrase: ")
+			waitForEcho(t, p.Device, false)
+			interrupt(cancel)
+			if r := <-done; !errors.Is(r.err, ErrInterrupted) || exitCode(r.err) != ExitInterrupted {
+				t.Errorf("%q, %v", r.text, r.err)
+			}
+			after, err := term.GetState(int(p.Device.Fd()))
+			if err != nil || *before != *after {
+				t.Errorf("the terminal was left changed: %v", err)
+			}
+			p.Type("\n") // lets the read that stayed behind end
+		})
+	}
+}
+
+func signalSelf(t *testing.T) {
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := self.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+}

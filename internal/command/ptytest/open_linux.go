@@ -1,0 +1,35 @@
+package ptytest
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// open returns both sides of a new pseudo-terminal.
+func open() (master, device *os.File, err error) {
+	master, err = os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	raw, err := master.SyscallConn()
+	if err != nil {
+		return nil, nil, err
+	}
+	var n int
+	var ctl error
+	err = raw.Control(func(fd uintptr) {
+		if ctl = unix.IoctlSetPointerInt(int(fd), unix.TIOCSPTLCK, 0); ctl == nil {
+			n, ctl = unix.IoctlGetInt(int(fd), unix.TIOCGPTN)
+		}
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if ctl != nil {
+		return nil, nil, ctl
+	}
+	device, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	return master, device, err
+}

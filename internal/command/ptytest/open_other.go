@@ -1,0 +1,10 @@
+//go:build !linux
+
+package ptytest
+
+import (
+	"errors"
+	"os"
+)
+
+func open() (master, device *os.File, err error) { return nil, nil, errors.ErrUnsupported }

@@ -1,0 +1,87 @@
+// Package ptytest owns a pseudo-terminal for tests of what is asked in front of
+// a person. It knows nothing of the questions.
+package ptytest
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Terminal is a terminal with a test sitting at it.
+type Terminal struct {
+	// Device is the program's side: use it as standard input and error.
+	Device *os.File
+
+	t      testing.TB
+	master *os.File
+	more   chan struct{} // a value when screen grew
+	mu     sync.Mutex
+	screen bytes.Buffer // guarded by mu; all that was shown
+}
+
+// New opens a terminal. The test is skipped where the system has none.
+func New(t testing.TB) *Terminal {
+	t.Helper()
+	master, device, err := open()
+	if err != nil {
+		t.Skipf("opening a pseudo-terminal: %v", err)
+	}
+	p := &Terminal{Device: device, t: t, master: master, more: make(chan struct{}, 1)}
+	done := make(chan struct{})
+	go func() { defer close(done); p.watch() }()
+	t.Cleanup(func() {
+		device.Close() // ends the read at the other side
+		master.Close()
+		<-done
+	})
+	return p
+}
+
+func (p *Terminal) watch() {
+	buf := make([]byte, 4096)
+	for {
+		n, err := p.master.Read(buf)
+		if err != nil {
+			return
+		}
+		p.mu.Lock()
+		p.screen.Write(buf[:n])
+		p.mu.Unlock()
+		select {
+		case p.more <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Screen returns all that was shown so far.
+func (p *Terminal) Screen() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.screen.String()
+}
+
+// Expect waits until text was shown.
+func (p *Terminal) Expect(text string) {
+	p.t.Helper()
+	deadline := time.After(20 * time.Second)
+	for !strings.Contains(p.Screen(), text) {
+		select {
+		case <-p.more:
+		case <-deadline:
+			p.t.Fatalf("the terminal never showed %q but %q", text, p.Screen())
+		}
+	}
+}
+
+// Type types text.
+func (p *Terminal) Type(text string) {
+	p.t.Helper()
+	if _, err := p.master.WriteString(text); err != nil {
+		p.t.Fatal(err)
+	}
+}

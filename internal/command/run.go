@@ -1,0 +1,148 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Run carries out one call of the program root and returns its exit code. It
+// prints what went wrong, so a main has nothing left to do but to exit. The
+// program has at least one command; help comes by itself.
+func Run(ctx context.Context, root *Command, args []string, s Stdio) int {
+	root = withHelp(root)
+	err := run(ctx, root, args, s)
+	if err != nil {
+		report(s, root.Name(), err, asksJSON(root, args))
+	}
+	return exitCode(err)
+}
+
+func run(ctx context.Context, root *Command, args []string, s Stdio) error {
+	chain, rest, err := resolve(root, args)
+	if err != nil {
+		return err
+	}
+	inv := invocation(chain, s)
+	if plain(rest) {
+		inv.Args = rest
+	} else if err := inv.parse(rest); err != nil {
+		return err
+	}
+	cmd := inv.Command
+	switch {
+	case cmd.Run == nil, inv.Given(helpFlag):
+		inv.PrintHelp(chain)
+		return inv.outErr
+	case len(inv.Args) < cmd.MinArgs:
+		return Usage(inv.Path+" --help", "%s needs more arguments: %s", inv.Path, cmd.Use)
+	case cmd.MaxArgs >= 0 && len(inv.Args) > cmd.MaxArgs:
+		return Usage(inv.Path+" --help", "%s takes fewer arguments: %s", inv.Path, cmd.Use)
+	}
+	return errors.Join(cmd.Run(ctx, inv), inv.outErr)
+}
+
+// invocation returns the call of the last command of chain, with no flag given.
+func invocation(chain []*Command, s Stdio) *Invocation {
+	root, cmd := chain[0], chain[len(chain)-1]
+	names := make([]string, len(chain))
+	for i, c := range chain {
+		names[i] = c.Name()
+	}
+	flags := root.Flags
+	if cmd != root {
+		flags = slices.Concat(cmd.Flags, root.Flags)
+	}
+	return &Invocation{Stdio: s, Root: root, Command: cmd, Path: strings.Join(names, " "), flags: flags}
+}
+
+// plain says whether args hold no flag. Most calls do not ("o2fa code github"),
+// and then there is nothing for a parser to do: the flags have their defaults.
+// That is a tenth of the time of a whole process.
+func plain(args []string) bool {
+	return !slices.ContainsFunc(args, func(a string) bool { return len(a) > 1 && a[0] == '-' })
+}
+
+// resolve finds the command that args ask for, as the chain from root to it,
+// and returns the arguments without its words. Switches of the top may stand
+// before a command's name.
+func resolve(root *Command, args []string) (chain []*Command, rest []string, err error) {
+	chain, rest = []*Command{root}, args
+	for cmd := root; len(cmd.Sub) > 0; {
+		i := slices.IndexFunc(rest, func(a string) bool { return cmd.find(a) != nil || !root.isSwitch(a) })
+		if i < 0 {
+			break
+		}
+		sub := cmd.find(rest[i])
+		if sub == nil {
+			return nil, nil, unknown(chain, rest[i])
+		}
+		rest = slices.Concat(rest[:i], rest[i+1:])
+		chain, cmd = append(chain, sub), sub
+	}
+	return chain, rest, nil
+}
+
+// find returns the command under c that word names: by its name first, so that
+// no alias ever hides one.
+func (c *Command) find(word string) *Command {
+	for _, sub := range c.Sub {
+		if strings.EqualFold(sub.Name(), word) {
+			return sub
+		}
+	}
+	for _, sub := range c.Sub {
+		for _, alias := range sub.Aliases {
+			if strings.EqualFold(alias, word) {
+				return sub
+			}
+		}
+	}
+	return nil
+}
+
+// isSwitch says whether word is one of c's own flags.
+func (c *Command) isSwitch(word string) bool {
+	return slices.ContainsFunc(c.Flags, func(f Flag) bool {
+		return word == "--"+f.Name || len(f.Short) > 0 && word == "-"+f.Short
+	})
+}
+
+// asksJSON says whether args ask for JSON; also where they cannot be parsed.
+func asksJSON(root *Command, args []string) bool {
+	if !root.isSwitch("--" + JSONFlag.Name) {
+		return false
+	}
+	for _, a := range args {
+		if a == "--" {
+			return false
+		}
+		if a == "--json" || a == "--json=true" {
+			return true
+		}
+	}
+	return false
+}
+
+// longestTypo is the longest word that an error repeats. A longer one may be
+// a secret that was typed where a command belongs.
+const longestTypo = 12
+
+// unknown returns the failure of a word that is no command, with the command
+// that it may have meant.
+func unknown(chain []*Command, word string) error {
+	path := invocation(chain, Stdio{}).Path
+	if strings.HasPrefix(word, "-") {
+		return Usage(path+" help", "flags follow the command")
+	}
+	hint := path + " help"
+	if near := suggest(chain[len(chain)-1], word); near != "" {
+		hint = path + " " + near
+	}
+	if len(word) > longestTypo {
+		return Usage(hint, "that is no command of %s", path)
+	}
+	return Usage(hint, "%s is no command of %s", fmt.Sprintf("%q", word), path)
+}

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
+	"runtime"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -15,6 +17,17 @@ import (
 // busyWait is how long Open waits for another process to let go of the file:
 // long enough for a daemon that hands over, short enough for a person.
 const busyWait = time.Second
+
+// mapSize is how much of the address space the file gets from the start. Room
+// for 100,000 entries spares a growing vault from being mapped anew, for which
+// bbolt waits until nobody reads, and copies each page that a change holds. It
+// costs no memory; but Windows would make the file that large.
+func mapSize() int {
+	if runtime.GOOS == "windows" || math.MaxInt == math.MaxInt32 {
+		return 0
+	}
+	return 256 << 20
+}
 
 // Open opens the vault at path, locked. Where the file cannot be written it is
 // opened for reading alone, see ReadOnly. Without a file the error is
@@ -51,7 +64,7 @@ func open(path string, opt Options, readOnly bool) (_ *Vault, err error) {
 	err = guard(func() error {
 		v.db, err = bolt.Open(path, 0o600, &bolt.Options{
 			Timeout: busyWait, ReadOnly: readOnly, FreelistType: bolt.FreelistMapType, NoStatistics: true,
-			OpenFile: v.openFile,
+			OpenFile: v.openFile, InitialMmapSize: mapSize(),
 		})
 		return err
 	})

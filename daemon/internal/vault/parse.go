@@ -59,7 +59,7 @@ func (p *parser) defaults() {
 
 // object calls member for each member of the JSON object that is data. The
 // syntax is checked first, so that the walk may trust it.
-func (p *parser) object(data []byte, member func(name string, value []byte) error) error {
+func (p *parser) object(data []byte, member func(name, value []byte) error) error {
 	if !json.Valid(data) || !utf8.Valid(data) {
 		return invalid("not JSON")
 	}
@@ -68,16 +68,16 @@ func (p *parser) object(data []byte, member func(name string, value []byte) erro
 
 // summaryMember takes what both have; anything else is a newer o2fa's and is of
 // no use in a list.
-func (p *parser) summaryMember(name string, value []byte) error {
-	if name == "mask" {
+func (p *parser) summaryMember(name, value []byte) error {
+	if string(name) == "mask" {
 		return text(value, &p.mask)
 	}
 	_, err := p.shared(name, value)
 	return err
 }
 
-func (p *parser) entryMember(name string, value []byte) (err error) {
-	switch name {
+func (p *parser) entryMember(name, value []byte) (err error) {
+	switch string(name) {
 	case "id":
 		err = p.once(14, parseHexID(value, &p.e.ID))
 	case "secret":
@@ -93,15 +93,15 @@ func (p *parser) entryMember(name string, value []byte) (err error) {
 		if known || err != nil {
 			return err
 		}
-		return p.unknown(name, value)
+		return p.unknown(string(name), value)
 	}
 	return err
 }
 
 // shared takes a member that entries and summaries have.
-func (p *parser) shared(name string, value []byte) (known bool, err error) {
+func (p *parser) shared(name, value []byte) (known bool, err error) {
 	e := &p.e
-	switch name {
+	switch string(name) {
 	case "type":
 		err = p.once(0, text(value, &e.Type))
 	case "name":
@@ -180,8 +180,9 @@ func (p *parser) stamps(value []byte) error {
 		return invalid("stamps is not an object")
 	}
 	p.e.Stamps = make(map[Field]Stamp)
-	return walk(value, func(name string, value []byte) error {
-		if _, twice := p.e.Stamps[Field(name)]; twice || value[0] != '[' {
+	return walk(value, func(field, value []byte) error {
+		name := Field(field)
+		if _, twice := p.e.Stamps[name]; twice || value[0] != '[' {
 			return invalid("a stamp is wrong")
 		}
 		var s Stamp
@@ -196,7 +197,7 @@ func (p *parser) stamps(value []byte) error {
 		if err != nil || n != 2 || len(s.Device) > 64 {
 			return invalid("a stamp is wrong")
 		}
-		p.e.Stamps[Field(name)] = s
+		p.e.Stamps[name] = s
 		return nil
 	})
 }
@@ -208,13 +209,29 @@ func text(value []byte, to *string) error {
 		return invalid("a text is not a string")
 	}
 	if bytes.IndexByte(value, '\\') < 0 {
-		*to = string(value[1 : len(value)-1])
+		*to = common(value[1 : len(value)-1])
 		return nil
 	}
 	if json.Unmarshal(value, to) != nil || strings.ContainsRune(*to, utf8.RuneError) && !bytes.ContainsRune(value, utf8.RuneError) {
 		return invalid("a text has half of a surrogate pair")
 	}
 	return nil
+}
+
+// common returns b as a string, without a copy of its own for the words that
+// nearly every entry has.
+func common(b []byte) string {
+	switch string(b) {
+	case "totp":
+		return "totp"
+	case "SHA1":
+		return "SHA1"
+	case "added":
+		return "added"
+	case "secrets.json":
+		return "secrets.json"
+	}
+	return string(b)
 }
 
 func number(value []byte, to *uint64, most uint64) error {

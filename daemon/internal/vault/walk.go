@@ -1,10 +1,13 @@
 package vault
 
+import "bytes"
+
 // A walk over JSON that is known to be valid. encoding/json would copy every
 // value, the secret among them, into memory that nobody can wipe.
 
-// walk calls member for each member of an object, in order.
-func walk(data []byte, member func(name string, value []byte) error) error {
+// walk calls member for each member of an object, in order. Almost every name
+// is one of a few, so names stay bytes.
+func walk(data []byte, member func(name, value []byte) error) error {
 	i := skipSpace(data, 0)
 	if data[i] != '{' {
 		return invalid("not a JSON object")
@@ -14,8 +17,8 @@ func walk(data []byte, member func(name string, value []byte) error) error {
 			i = skipSpace(data, i+1)
 		}
 		end := valueEnd(data, i)
-		var name string
-		if err := text(data[i:end], &name); err != nil {
+		name, err := memberName(data[i:end])
+		if err != nil {
 			return err
 		}
 		i = skipSpace(data, end) // at the colon
@@ -27,6 +30,16 @@ func walk(data []byte, member func(name string, value []byte) error) error {
 		i = end
 	}
 	return nil
+}
+
+// memberName returns what a quoted name says.
+func memberName(quoted []byte) ([]byte, error) {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return quoted[1 : len(quoted)-1], nil
+	}
+	var name string
+	err := text(quoted, &name)
+	return []byte(name), err
 }
 
 // walkList calls item for each item of a list, in order.

@@ -107,11 +107,15 @@ func (inv *Invocation) JSON() bool {
 	return ok && inv.Bool(JSONFlag.Name)
 }
 
+// NoInput says whether the caller forbids questions.
+func (inv *Invocation) NoInput() bool {
+	return inv.Given(NoInputFlag.Name) && inv.Bool(NoInputFlag.Name)
+}
+
 // CanAsk says whether questions may be asked: a person sits at both ends, and
 // did not forbid it.
 func (inv *Invocation) CanAsk() bool {
-	forbidden := inv.Given(NoInputFlag.Name) && inv.Bool(NoInputFlag.Name)
-	return !forbidden && IsTerminal(inv.In) && IsTerminal(inv.Err)
+	return !inv.NoInput() && IsTerminal(inv.In) && IsTerminal(inv.Err)
 }
 
 // Write writes to Out and remembers a failure, so that commands need not

@@ -129,3 +129,16 @@ func readLine(in io.Reader) ([]byte, error) {
 	}
 	return nil, errors.New("the line is too long")
 }
+
+// ReadAll returns all of in, at most limit bytes.
+func ReadAll(in io.Reader, limit int64) (string, error) {
+	data, err := io.ReadAll(io.LimitReader(in, limit+1))
+	defer clear(data) // it may be a secret
+	if err != nil {
+		return "", fmt.Errorf("reading standard input: %w", err)
+	}
+	if int64(len(data)) > limit {
+		return "", fmt.Errorf("reading standard input: more than %d bytes", limit)
+	}
+	return string(data), nil
+}

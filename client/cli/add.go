@@ -1,0 +1,135 @@
+package cli
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/o2fa/o2fa/client"
+	"github.com/o2fa/o2fa/internal/command"
+	"github.com/o2fa/o2fa/ipc"
+)
+
+// stdinWord stands for standard input.
+const stdinWord = "-"
+
+func addCommand() *command.Command {
+	return &command.Command{
+		Use:     "add [SECRET|URI|-] [NAME]",
+		Aliases: []string{"a", "-a", "-add", "--add"},
+		Short:   "Add a secret",
+		Long: `Add a secret in base32, as services show it, or an otpauth:// URI. Without arguments it is asked for, unseen,
+and then its name. "-" reads it from standard input: neither way leaves it in the shell's history.
+Secret and name may stand in either order: the first word that is a secret is the secret.
+The first add makes the vault.`,
+		Example: `o2fa add                                  # asks
+o2fa add I65VU7K5ZQL7WB4E github
+o2fa add - github < secret.txt
+o2fa add 'otpauth://totp/GitHub:ann?secret=I65VU7K5ZQL7WB4E&issuer=GitHub'
+o2fa add --type hotp --counter 7 - token < secret.txt`,
+		Flags: []command.Flag{
+			{Name: "name", Short: "n", Default: "", Value: "NAME", Usage: "name of the entry"},
+			{Name: "issuer", Default: "", Value: "TEXT", Usage: "who asks for the codes"},
+			{Name: "account", Default: "", Value: "TEXT", Usage: "the account there"},
+			{Name: "type", Default: "totp", Value: "TYPE", Usage: "totp (by time) or hotp (by counter)"},
+			{Name: "algorithm", Default: "SHA1", Value: "HASH", Usage: "SHA1, SHA256 or SHA512"},
+			{Name: "digits", Default: 6, Value: "N", Usage: "digits of a code, 6 to 10"},
+			{Name: "period", Default: 30, Value: "SECONDS", Usage: "how long a code lives"},
+			{Name: "counter", Default: uint64(0), Value: "N", Usage: "counter of the next hotp code"},
+			{Name: "tag", Default: []string(nil), Value: "TAG", Usage: "a tag; may be repeated"},
+			{Name: "note", Default: "", Value: "TEXT", Usage: "a note"},
+		},
+		MaxArgs: 2,
+		Run:     runAdd,
+	}
+}
+
+func runAdd(ctx context.Context, inv *command.Invocation) error {
+	a, err := connect(inv)
+	if err != nil {
+		return err
+	}
+	req := addOptions(inv)
+	if err := readAdd(ctx, inv, &req); err != nil {
+		return err
+	}
+	raw, err := a.do(ctx, client.Request{Method: "POST", Path: ipc.PathEntries, Body: req})
+	if err != nil {
+		return err
+	}
+	return present(inv, raw, func(r ipc.AddReply) { showAdd(inv, r) })
+}
+
+// addOptions reads the flags. One that was not given is left out, so that a
+// URI's own value, or the daemon's default, holds.
+func addOptions(inv *command.Invocation) ipc.AddRequest {
+	req := ipc.AddRequest{
+		Name: inv.String("name"), Issuer: inv.String("issuer"), Account: inv.String("account"),
+		Counter: inv.Uint64("counter"), Tags: inv.Strings("tag"), Note: inv.String("note"),
+		Keystore: inv.Getenv(envKeystore),
+	}
+	for name, field := range map[string]*string{"type": &req.Type, "algorithm": &req.Algorithm} {
+		if inv.Given(name) {
+			*field = inv.String(name)
+		}
+	}
+	for name, field := range map[string]*int{"digits": &req.Digits, "period": &req.Period} {
+		if inv.Given(name) {
+			*field = inv.Int(name)
+		}
+	}
+	return req
+}
+
+// readAdd fills in the secret, and the name where it stands beside it: from
+// the words, from standard input for "-", or by asking.
+func readAdd(ctx context.Context, inv *command.Invocation, req *ipc.AddRequest) (err error) {
+	words := slices.Clone(inv.Args)
+	if i := slices.Index(words, stdinWord); i >= 0 {
+		if words = slices.Delete(words, i, i+1); slices.Contains(words, stdinWord) {
+			return command.Usage(inv.Path+" --help", "standard input can be read only once")
+		}
+		if len(words) > 0 {
+			req.Name = words[0] // a word beats -n, as in open2fa
+		}
+		text, err := readSecret(ctx, inv)
+		setSecret(req, text)
+		return err
+	}
+	req.Words = words
+	if len(words) > 0 {
+		return nil
+	}
+	if !inv.CanAsk() {
+		return command.Usage("o2fa add - NAME < FILE", "no secret was given, and nobody can be asked for one")
+	}
+	text, err := inv.AskHidden(ctx, "Secret (not shown): ")
+	if err != nil {
+		return err
+	}
+	setSecret(req, text)
+	if req.Name == "" && req.URI == "" {
+		req.Name, err = inv.Ask(ctx, "Name: ")
+		req.Name = strings.TrimSpace(req.Name)
+	}
+	return err
+}
+
+// setSecret puts a secret or a URI where it belongs.
+func setSecret(req *ipc.AddRequest, text string) {
+	text = strings.TrimSpace(text)
+	if strings.HasPrefix(strings.ToLower(text), "otpauth:") {
+		req.URI = text
+	} else {
+		req.Secret = text
+	}
+}
+
+// showAdd prints what open2fa prints.
+func showAdd(inv *command.Invocation, r ipc.AddReply) {
+	what := "ADDED NEW SECRET"
+	if r.Existed {
+		what = "ALREADY THERE, NOTHING CHANGED"
+	}
+	inv.Printf("\n%s: %s %s\n\n%d secrets total.\n", what, orNone(r.Entry.Name), command.Escape(r.Entry.Mask), r.Total)
+}

@@ -1,0 +1,82 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+
+	"github.com/o2fa/o2fa/client"
+	"github.com/o2fa/o2fa/internal/command"
+	"github.com/o2fa/o2fa/ipc"
+)
+
+func initCommand() *command.Command {
+	return &command.Command{
+		Use:   "init",
+		Short: "Make the vault",
+		Long: `Make the vault of this profile, once. "o2fa add" does it too, so this is for choosing how the vault is keyed:
+
+  auto        the keyring of the desktop; where there is none, a passphrase
+  keyring     the keyring, and nothing else
+  passphrase  a passphrase, asked for twice, or the first line of the file O2FA_PASSPHRASE_FILE
+  keyfile     a key in a file beside the vault: for machines without people; whoever reads both has every secret
+
+The environment variable O2FA_KEYSTORE chooses where --keystore does not.`,
+		Example: `o2fa init
+o2fa init --keystore passphrase
+O2FA_PASSPHRASE_FILE=~/.o2fa-passphrase o2fa init --keystore passphrase`,
+		Flags: []command.Flag{{Name: "keystore", Default: "", Value: "KIND",
+			Usage: "auto, keyring, passphrase or keyfile"}},
+		Run: runInit,
+	}
+}
+
+func runInit(ctx context.Context, inv *command.Invocation) error {
+	a, err := connect(inv)
+	if err != nil {
+		return err
+	}
+	req := ipc.InitRequest{Keystore: cmp.Or(inv.String("keystore"), inv.Getenv(envKeystore))}
+	free := req.Keystore == "" || req.Keystore == "auto"
+	switch {
+	case req.Keystore == "passphrase" && inv.CanAsk():
+		req.Passphrase, err = a.newPassphrase(ctx)
+	case req.Keystore == "passphrase", free:
+		req.Passphrase, err = a.passphraseFile()
+	}
+	if err != nil {
+		return err
+	}
+	raw, err := a.init(ctx, req)
+	if errors.Is(err, ipc.ErrKeystore) && free && req.Passphrase == "" && inv.CanAsk() {
+		inv.Warn(err.Error(), "")
+		req.Keystore = "passphrase"
+		if req.Passphrase, err = a.newPassphrase(ctx); err != nil {
+			return err
+		}
+		raw, err = a.init(ctx, req)
+	}
+	if err != nil {
+		return err
+	}
+	return present(inv, raw, func(r ipc.InitReply) { showInit(inv, r) })
+}
+
+func (a *agent) init(ctx context.Context, req ipc.InitRequest) ([]byte, error) {
+	return a.client.Do(ctx, client.Request{Method: "POST", Path: ipc.PathInit, Body: req})
+}
+
+func showInit(inv *command.Invocation, r ipc.InitReply) {
+	inv.Printf("Made the vault %s\n", command.Escape(r.Vault.Path))
+	for _, slot := range r.Vault.Slots {
+		inv.Printf("Opened by: %s\n", slotText(slot))
+	}
+	if r.Taken > 0 {
+		inv.Printf("Taken in from secrets.json: %s\n", plural(r.Taken, "entry", "entries"))
+	}
+	for _, slot := range r.Vault.Slots {
+		if !slot.Protected {
+			inv.Warn("whoever reads "+slot.Path+" and the vault has every secret", "")
+		}
+	}
+}

@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/o2fa/o2fa/client"
+	"github.com/o2fa/o2fa/internal/command"
+	"github.com/o2fa/o2fa/ipc"
+)
+
+func statusCommand() *command.Command {
+	return &command.Command{
+		Use:     "status",
+		Aliases: []string{"info", "i", "-i", "-info", "--info", "-status", "--status"},
+		Short:   "Show what the vault, its keys, the secrets file and the daemon are doing",
+		Long: `Show open2fa's information, then the state of the vault, what opens it, what secrets.json still holds,
+the daemon, and what should be mended. It asks nothing and changes nothing.`,
+		Example: "o2fa status\no2fa info -s\no2fa status --json",
+		Flags:   []command.Flag{secretsFlag("show UUID, ID and Secret uncensored")},
+		Run:     runStatus,
+	}
+}
+
+func runStatus(ctx context.Context, inv *command.Invocation) error {
+	a, err := connect(inv)
+	if err != nil {
+		return err
+	}
+	query := map[string]string{}
+	if inv.Bool("secrets") {
+		query["secrets"] = "true"
+	}
+	raw, err := a.client.Do(ctx, client.Request{Method: "GET", Path: ipc.PathStatus, Query: query})
+	if err != nil {
+		return err
+	}
+	return present(inv, raw, func(s ipc.Status) {
+		showInfo(inv, s)
+		showVault(inv, s)
+		showSecretsFile(inv, s.SecretsFile)
+		inv.Printf("Daemon: %s, pid %d, since %s\n", command.Escape(s.Release), s.PID, localTime(s.Started))
+		inv.Printf("Socket: %s\n", command.Escape(s.Socket))
+		for _, w := range s.Warnings {
+			showAdvice(inv, "Warning", w.Message, w.Hint)
+		}
+	})
+}
+
+// showInfo prints open2fa's block.
+func showInfo(inv *command.Invocation, s ipc.Status) {
+	count := "0"
+	switch {
+	case s.State == ipc.StateReady && s.Vault != nil:
+		count = strconv.Itoa(s.Vault.Entries)
+	case s.State != ipc.StateUninitialized:
+		count = "unknown, the vault is not open"
+	}
+	account := s.Account
+	if account == nil {
+		account = &ipc.Account{}
+	}
+	inv.Printf("\n========== Open2FA INFO/STATUS ==========\n(add -s to show uncensored secrets)\n\n")
+	inv.Printf("Open2FA Directory: %s\nOpen2FA Remote API URL: %s\nNumber of secrets: %s\n",
+		command.Escape(s.Dir), orNone(s.APIURL), count)
+	inv.Printf("Open2FA UUID: %s\nOpen2FA ID: %s\nOpen2FA Secret: %s\n\n",
+		orNone(account.UUID), orNone(account.ID), orNone(account.Secret))
+}
+
+func showVault(inv *command.Invocation, s ipc.Status) {
+	inv.Printf("State: %s\n", command.Escape(string(s.State)))
+	if s.Problem != nil {
+		showAdvice(inv, "Problem", s.Problem.Message, s.Problem.Hint)
+	}
+	if s.Vault == nil {
+		return
+	}
+	access := ""
+	if s.Vault.ReadOnly {
+		access = ", read-only"
+	}
+	inv.Printf("Vault: %s (format %d%s)\n", command.Escape(s.Vault.Path), s.Vault.Format, access)
+	if s.State == ipc.StateReady && s.Vault.Trashed > 0 {
+		inv.Printf("In the trash: %s\n", plural(s.Vault.Trashed, "entry", "entries"))
+	}
+	for _, slot := range s.Vault.Slots {
+		inv.Printf("Opened by: %s\n", slotText(slot))
+	}
+}
+
+// slotText names a key slot as a person would.
+func slotText(slot ipc.Slot) string {
+	text := command.Escape(slot.Type)
+	if slot.Type == "keyfile" {
+		text = "key file"
+	}
+	if slot.Path != "" {
+		text += " " + command.Escape(slot.Path)
+	}
+	if !slot.Protected {
+		text += " (unprotected)"
+	}
+	return text
+}
+
+func showSecretsFile(inv *command.Invocation, f *ipc.SecretsFileStatus) {
+	switch {
+	case f == nil || !f.Present && f.Problem == "":
+		return
+	case f.Problem != "":
+		inv.Printf("Secrets file: %s, left alone: %s\n", command.Escape(f.Path), command.Escape(f.Problem))
+	default:
+		inv.Printf("Secrets file: %s, %s in clear\n", command.Escape(f.Path), plural(f.Rows, "secret", "secrets"))
+	}
+	for _, row := range f.Rejected {
+		inv.Printf("  row %d was rejected: %s\n", row.Position, command.Escape(row.Reason))
+	}
+	if f.NeedLook {
+		inv.Printf("  it changed while the vault was locked, and is read at the next unlock\n")
+	}
+}
+
+// showAdvice prints a thing to mend and how.
+func showAdvice(inv *command.Invocation, kind, message, hint string) {
+	text := fmt.Sprintf("%s: %s\n", kind, command.Escape(message))
+	if hint != "" {
+		text += "  Hint: " + command.Escape(hint) + "\n"
+	}
+	inv.Printf("%s", text)
+}

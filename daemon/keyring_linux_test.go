@@ -1,0 +1,129 @@
+package daemon_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/o2fa/o2fa/daemon/daemontest"
+	"github.com/o2fa/o2fa/internal/dbus/dbustest"
+	"github.com/o2fa/o2fa/ipc"
+)
+
+// onBus returns a daemon, not started, that finds the OS keyring on a real bus.
+func onBus(t *testing.T, getenv func(string) string) *daemontest.Daemon {
+	t.Helper()
+	d := daemontest.New(t)
+	d.Config.Keyring, d.Config.Getenv, d.Config.Keystore = nil, getenv, "auto"
+	return d
+}
+
+// TestOSKeyring goes through a day with a real gnome-keyring.
+func TestOSKeyring(t *testing.T) {
+	bus := dbustest.Start(t, "")
+	bus.StartKeyring()
+	d := onBus(t, bus.Getenv)
+	d.Start(t)
+	d.Add(t, rfcSecret, "github")
+	s, err := d.Client.Status(t.Context())
+	if err != nil || len(s.Vault.Slots) != 1 || s.Vault.Slots[0].Type != "keyring" || !s.Vault.Slots[0].Protected {
+		t.Fatalf("%+v, %v", s.Vault, err)
+	}
+
+	// The key is found again without anybody.
+	d.Stop(t)
+	d.Start(t)
+	if _, err := d.Client.Code(t.Context(), "github", 0); err != nil {
+		t.Fatal(err)
+	}
+
+	// The keyring goes: what is unlocked stays so.
+	bus.KillKeyring()
+	if _, err := d.Client.Code(t.Context(), "github", 0); err != nil {
+		t.Error(err)
+	}
+
+	// A daemon that starts without it says why, and makes no other vault.
+	d.Stop(t)
+	d.Start(t)
+	s, err = d.Client.Status(t.Context())
+	if err != nil || s.State != ipc.StateLocked || s.Problem == nil || !strings.Contains(s.Problem.Message, "keyring") ||
+		!strings.Contains(s.Problem.Hint, "o2fa unlock") || strings.Contains(s.Problem.Hint, "init") {
+		t.Errorf("%+v %+v, %v", s.State, s.Problem, err)
+	}
+	for what, err := range map[string]error{
+		"code":   second(d.Client.Code(t.Context(), "github", 0)),
+		"add":    second(d.Client.Add(t.Context(), ipc.AddRequest{Secret: rfcSecret, Name: "x"})),
+		"unlock": second(d.Client.Unlock(t.Context(), ipc.UnlockRequest{})),
+	} {
+		if !errors.Is(err, ipc.ErrLocked) {
+			t.Errorf("%s without the keyring: %v", what, err)
+		}
+	}
+
+	bus.StartKeyring()
+	if _, err := d.Client.Unlock(t.Context(), ipc.UnlockRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Client.Code(t.Context(), "github", 0); err != nil {
+		t.Error(err)
+	}
+}
+
+// Without a keyring nothing weaker is chosen in silence.
+func TestNoKeyring(t *testing.T) {
+	bus := dbustest.Start(t, "")
+	for what, getenv := range map[string]func(string) string{"no bus": func(string) string { return "" }, "no service": bus.Getenv} {
+		d := onBus(t, getenv)
+		d.Start(t)
+		for call, err := range map[string]error{
+			"init": second(d.Client.Init(t.Context(), ipc.InitRequest{})),
+			"add":  second(d.Client.Add(t.Context(), ipc.AddRequest{Secret: rfcSecret, Name: "x"})),
+		} {
+			wire := (*ipc.Error)(nil)
+			if !errors.As(err, &wire) || wire.Code != ipc.CodeKeystore ||
+				!strings.Contains(wire.Hint, "--keystore passphrase") || !strings.Contains(wire.Hint, "--keystore keyfile") {
+				t.Errorf("%s, %s: %v", what, call, err)
+			}
+		}
+		s, err := d.Client.Status(t.Context())
+		if err != nil || s.State != ipc.StateUninitialized || s.Vault != nil {
+			t.Errorf("%s: %+v, %v", what, s, err)
+		}
+		if _, err := d.Client.Init(t.Context(), ipc.InitRequest{Keystore: "keyfile"}); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		d.Stop(t)
+	}
+}
+
+// A keyring that waits for a person holds up neither status nor refusals.
+func TestWaitingForAPerson(t *testing.T) {
+	display := dbustest.StartDisplay(t)
+	bus := dbustest.Start(t, display)
+	bus.StartKeyring()
+	d := onBus(t, bus.Getenv)
+	d.Start(t)
+	d.Add(t, rfcSecret, "github")
+	d.Stop(t)
+	bus.LockKeyring()
+
+	d.Start(t)
+	until(t, func() bool {
+		s, err := d.Client.Status(t.Context())
+		return err == nil && s.State == ipc.StateWaiting
+	})
+	start := time.Now()
+	if _, err := d.Client.Code(t.Context(), "github", 0); !errors.Is(err, ipc.ErrWaiting) {
+		t.Errorf("code while the dialog is open: %v", err)
+	}
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	dbustest.Type(t, display, "gcr-prompter", dbustest.Password)
+	until(t, func() bool {
+		_, err := d.Client.Code(t.Context(), "github", 0)
+		return err == nil
+	})
+}

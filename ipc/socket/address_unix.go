@@ -38,13 +38,18 @@ func checkAddress(path string) (string, error) {
 
 // address returns where the daemon of p listens.
 func address(p Profile, usual bool) (string, error) {
+	return addressIn(runtimeDir(p.getenv), p, usual), nil
+}
+
+// addressIn is address for a user whose runtime directory is known, or "".
+func addressIn(runtimeDir string, p Profile, usual bool) string {
 	name := "agent.sock"
 	if !usual {
 		name = "agent-" + p.ID + ".sock"
 	}
 	path := ""
-	if dir := runtimeDir(p.getenv); dir != "" {
-		path = filepath.Join(dir, "o2fa", name)
+	if runtimeDir != "" {
+		path = filepath.Join(runtimeDir, "o2fa", name)
 	} else if !readOnly(p.Dir) {
 		path = filepath.Join(p.Dir, "run", name)
 	}
@@ -52,7 +57,7 @@ func address(p Profile, usual bool) (string, error) {
 		// Not os.TempDir: TMPDIR often differs between a terminal and a service.
 		path = fmt.Sprintf("/tmp/o2fa-%d/%s.sock", os.Geteuid(), p.ID)
 	}
-	return path, nil
+	return path
 }
 
 // runtimeDir returns the directory that Linux keeps for a user's sockets, or

@@ -76,16 +76,16 @@ func checkPrivate(dir string, forbidden fs.FileMode) error {
 	return nil
 }
 
-// checkOwner reports whether an opened file of the profile is ours.
-func checkOwner(f *os.File) error {
+// checkOwner reports whether f, opened in the profile, is ours and what it
+// should be: a directory or a regular file.
+func checkOwner(f *os.File, wantDir bool) error {
 	info, err := f.Stat()
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if !info.Mode().IsRegular() && !info.IsDir() {
+	case wantDir != info.IsDir(), !wantDir && !info.Mode().IsRegular():
 		return fmt.Errorf("%s is not a regular file: %w", f.Name(), ErrForeign)
-	}
-	if owner(info) != os.Geteuid() {
+	case owner(info) != os.Geteuid():
 		return fmt.Errorf("%s belongs to user %d, not %d: %w", f.Name(), owner(info), os.Geteuid(), ErrForeign)
 	}
 	return nil

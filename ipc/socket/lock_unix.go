@@ -22,13 +22,14 @@ func openLock(p Profile, create bool) (f *os.File, writable bool, err error) {
 	if errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) {
 		f, err = os.OpenFile(p.LockFile(), os.O_RDONLY|safe, 0)
 	}
-	if errors.Is(err, fs.ErrNotExist) {
+	wantDir := errors.Is(err, fs.ErrNotExist)
+	if wantDir {
 		f, err = os.OpenFile(p.Dir, os.O_RDONLY|safe|syscall.O_DIRECTORY, 0)
 	}
 	if err != nil {
 		return nil, false, err
 	}
-	if err := checkOwner(f); err != nil {
+	if err := checkOwner(f, wantDir); err != nil {
 		f.Close()
 		return nil, false, err
 	}

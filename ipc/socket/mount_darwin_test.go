@@ -1,0 +1,5 @@
+package socket
+
+import "errors"
+
+func mountReadOnly(string) error { return errors.ErrUnsupported }

@@ -124,7 +124,7 @@ func (k keyringStore) answer(ctx context.Context, d *dialog) error {
 	case d.err != nil:
 		return k.explain(ctx, d.err)
 	case d.dismissed:
-		return fmt.Errorf("%w: its dialog was dismissed", ErrKeyringLocked)
+		return fmt.Errorf("%w: its dialog was dismissed, or could not be shown", ErrKeyringLocked)
 	}
 	return nil
 }

@@ -21,8 +21,10 @@ func StartDisplay(tb testing.TB) string {
 		tb.Fatal(err)
 	}
 	defer read.Close()
-	// It takes the first free number and tells it on descriptor 3.
-	cmd := exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", "800x600x24", "-nolisten", "tcp")
+	// It takes the first free number and tells it on descriptor 3. It must not
+	// start anew when its last client leaves, which each xdotool is: a program
+	// that connects meanwhile finds no display.
+	cmd := exec.Command("Xvfb", "-displayfd", "3", "-noreset", "-screen", "0", "800x600x24", "-nolisten", "tcp")
 	cmd.ExtraFiles = []*os.File{write}
 	p := start(tb, cmd)
 	write.Close()

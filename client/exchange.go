@@ -10,6 +10,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/o2fa/o2fa"
@@ -20,6 +21,12 @@ import (
 // defaultPatience is how long a daemon may take to begin to answer: after it
 // was started, or while it holds the profile's lock.
 const defaultPatience = 5 * time.Second
+
+// maxTries bounds how often one call meets daemons that come and go.
+const maxTries = 5
+
+// errUnread means that the daemon closed before it had read the whole request.
+var errUnread = errors.New("it did not read the request")
 
 // errMute means that the daemon takes connections and answers none.
 var errMute = errors.New("it does not answer")
@@ -33,7 +40,7 @@ type session struct {
 
 func (s *session) waitTime() time.Duration { return cmp.Or(s.patience, defaultPatience) }
 
-// do carries r to the daemon, once more if the first daemon was too old and
+// do carries r to the daemon, and again if the first daemon was too old and
 // gave way to a newer one.
 func (s *session) do(ctx context.Context, r Request) ([]byte, error) {
 	body, err := encodeBody(r.Body)
@@ -41,31 +48,45 @@ func (s *session) do(ctx context.Context, r Request) ([]byte, error) {
 		return nil, err
 	}
 	defer clear(body) // it may hold a secret
-	rep, err := s.send(ctx, r, body)
-	if err == nil && rep.status == (&ipc.Error{Code: ipc.CodeVersion}).Status() && rep.api < ipc.Version {
+	for range maxTries {
+		rep, err := s.send(ctx, r, body)
+		if err != nil {
+			return nil, err
+		}
+		if !tooOld(rep) {
+			return s.accept(rep)
+		}
 		if err := s.handOver(ctx, rep); err != nil {
 			return nil, err
 		}
-		rep, err = s.send(ctx, r, body)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return s.accept(rep)
+	return nil, fail(ipc.CodeVersion, nil, "", "the daemon at %s was replaced and is too old again", s.addr)
 }
 
-// send finds or starts the daemon and exchanges one request for its reply.
+// tooOld reports that the daemon did nothing because it does not know our API.
+func tooOld(rep *reply) bool {
+	refused := &ipc.Error{Code: ipc.CodeVersion}
+	return rep.api < ipc.Version && rep.status == refused.Status()
+}
+
+// send finds or starts the daemon and exchanges one request for its reply. It
+// tries again if the daemon ended before it had read the request, as one does
+// that hands over; what a daemon may have acted upon is never sent twice.
 func (s *session) send(ctx context.Context, r Request, body []byte) (*reply, error) {
-	conn, err := s.connect(ctx)
-	if err != nil {
-		return nil, err
+	for try := 1; ; try++ {
+		conn, err := s.connect(ctx)
+		if err != nil {
+			return nil, err
+		}
+		rep, err := s.exchange(ctx, conn, s.encode(r, body, ipc.Version), s.watch)
+		conn.Close()
+		if err == nil {
+			return rep, nil
+		}
+		if !errors.Is(err, errUnread) || try == maxTries {
+			return nil, s.explain(err)
+		}
 	}
-	defer conn.Close()
-	rep, err := s.exchange(ctx, conn, s.encode(r, body, ipc.Version), s.watch)
-	if err != nil {
-		return nil, s.explain(err)
-	}
-	return rep, nil
 }
 
 // accept returns the body of a success, and what else rep says as an error.
@@ -110,7 +131,11 @@ func (s *session) exchange(ctx context.Context, conn net.Conn, request []byte, w
 	if cause := context.Cause(ctx); cause != nil {
 		return nil, cause
 	}
-	return nil, cmp.Or(writeErr, err)
+	// A reset means that it closed with our bytes unread.
+	if err = cmp.Or(writeErr, err); writeErr != nil || errors.Is(err, syscall.ECONNRESET) {
+		err = fmt.Errorf("%w: %w", errUnread, err)
+	}
+	return nil, err
 }
 
 // watch cancels an exchange whose daemon has stopped answering anybody. A

@@ -31,8 +31,8 @@ type candidate struct {
 }
 
 // handOver makes the daemon that gave old end, so that the next connection
-// starts a newer one. It returns nil when that daemon is gone, and an error
-// that names both binaries if it must stay.
+// starts a newer one. It returns nil when that daemon is gone, also if another
+// client saw to it, and an error that names both binaries if it must stay.
 func (s *session) handOver(ctx context.Context, old *reply) error {
 	if s.NoStart || s.profile.Fixed {
 		_, err := s.accept(old)
@@ -42,9 +42,12 @@ func (s *session) handOver(ctx context.Context, old *reply) error {
 	if err != nil {
 		return s.cannotReplace(ctx, old, next, err.Error())
 	}
-	before, _, err := socket.ReadLock(s.profile)
+	before, held, err := s.holder(ctx)
 	if err != nil {
-		return s.cannotReplace(ctx, old, next, err.Error())
+		return err
+	}
+	if !held || before.API >= ipc.Version {
+		return nil
 	}
 	if why := mustStay(old.release, next, before.Started, time.Now()); why != "" {
 		return s.cannotReplace(ctx, old, next, why)
@@ -55,12 +58,10 @@ func (s *session) handOver(ctx context.Context, old *reply) error {
 	}
 	// In its own number: it refuses ours, that is why we are here.
 	rep, err := s.ask(ctx, Request{Method: "POST", Path: ipc.PathShutdown}, body, old.api)
-	switch {
-	case err != nil && !errors.Is(err, socket.ErrNotRunning):
-		return s.explain(err)
-	case err == nil && rep.api < ipc.Version && rep.status >= 300:
+	if err == nil && rep.api < ipc.Version && rep.status >= 300 {
 		return s.cannotReplace(ctx, old, next, "it refuses to hand over")
 	}
+	// No answer may mean that another client was first, so the lock decides.
 	return s.waitGone(ctx, before)
 }
 
@@ -82,23 +83,50 @@ func mustStay(running string, next *candidate, started, now time.Time) string {
 	return ""
 }
 
+// holder reads the lock, and waits for a daemon that has only just taken it to
+// say who it is. One that cannot write shows as the zero LockInfo.
+func (s *session) holder(ctx context.Context) (info socket.LockInfo, held bool, err error) {
+	err = poll(ctx, s.waitTime(), func() (bool, error) {
+		info, held, err = socket.ReadLock(s.profile)
+		return !held || info.PID != 0, err
+	})
+	if errors.Is(err, errLate) {
+		err = nil
+	}
+	if err != nil {
+		err = unavailable(err, "", "asking who holds %s", s.profile.LockFile())
+	}
+	return info, held, err
+}
+
 // waitGone waits until the daemon described by before no longer holds the lock.
 func (s *session) waitGone(ctx context.Context, before socket.LockInfo) error {
-	late := time.NewTimer(2 * s.waitTime()) // a daemon may take 5 s to end
+	err := poll(ctx, 2*s.waitTime(), func() (bool, error) { // a daemon may take 5 s to end
+		info, held, err := socket.ReadLock(s.profile)
+		return !held || info.PID != before.PID || !info.Started.Equal(before.Started), err
+	})
+	if err != nil {
+		err = unavailable(err, "", "waiting for the old daemon to end (pid %d, log %s)", before.PID, s.profile.LogFile())
+	}
+	return err
+}
+
+// errLate means that what was waited for did not come.
+var errLate = errors.New("it takes too long")
+
+// poll calls done until it says so, fails, or time or ctx is over.
+func poll(ctx context.Context, limit time.Duration, done func() (bool, error)) error {
+	late := time.NewTimer(limit)
 	defer late.Stop()
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		info, held, err := socket.ReadLock(s.profile)
-		if err != nil {
-			return unavailable(err, "", "waiting for the old daemon to end")
-		}
-		if !held || (info.PID != 0 && (info.PID != before.PID || !info.Started.Equal(before.Started))) {
-			return nil
+		if ok, err := done(); ok || err != nil {
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return unavailable(ctx.Err(), "", "waiting for the old daemon to end")
+			return ctx.Err()
 		case <-late.C:
-			return unavailable(nil, "", "waiting for the old daemon to end: pid %d still runs, log %s", before.PID, s.profile.LogFile())
+			return errLate
 		case <-time.After(pause):
 		}
 	}

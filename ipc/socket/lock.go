@@ -67,6 +67,9 @@ func tryAcquire(p Profile) (*Lock, error) {
 	}
 	got, err := tryLock(f, true)
 	if err == nil && got && current(f) {
+		if writable {
+			f.Truncate(0) // what the last holder said is a hint gone wrong
+		}
 		return &Lock{f, writable}, nil
 	}
 	if err == nil && !got {

@@ -66,7 +66,7 @@ func NewKeyring(cfg KeyringConfig) Store {
 
 func (k keyringStore) Create(ctx context.Context, vault [16]byte) (Header, secret.Bytes, error) {
 	h, key := newHeader(TypeKeyring, vault), newKey()
-	err := k.do(ctx, func() error { return createItem(vault, key) })
+	err := k.do(ctx, func(ctx context.Context) error { return createItem(ctx, vault, key) })
 	if err != nil {
 		// key is not wiped: a call that outlived its deadline may be reading it.
 		return Header{}, secret.Bytes{}, fmt.Errorf("creating keyring item: %w", err)
@@ -79,7 +79,7 @@ func (k keyringStore) Open(ctx context.Context, h Header) (secret.Bytes, error) 
 		return secret.Bytes{}, err
 	}
 	found := make(chan secret.Bytes, 1) // a late answer must not race with our return
-	err := k.do(ctx, func() error {
+	err := k.do(ctx, func(context.Context) error {
 		key, err := readItem(h.Vault)
 		found <- key
 		return err
@@ -94,7 +94,7 @@ func (k keyringStore) Remove(ctx context.Context, h Header) error {
 	if err := checkType(h, TypeKeyring); err != nil {
 		return err
 	}
-	err := k.do(ctx, func() error { return sentinel(keyring.Delete(service, user(h.Vault))) })
+	err := k.do(ctx, func(context.Context) error { return sentinel(keyring.Delete(service, user(h.Vault))) })
 	if err != nil {
 		return fmt.Errorf("removing keyring item: %w", err)
 	}
@@ -105,29 +105,38 @@ func (k keyringStore) Remove(ctx context.Context, h Header) error {
 func user(vault [16]byte) string { return hex.EncodeToString(vault[:]) }
 
 // createItem stores key for vault and reads it back. go-keyring replaces an
-// item silently, so it looks first.
-func createItem(vault [16]byte, key secret.Bytes) error {
+// item silently, so it looks first. It asks go-keyring nothing more once ctx has
+// ended: that would open a new connection, which nobody cuts off. An item that
+// was written by then stays; no slot uses it.
+func createItem(ctx context.Context, vault [16]byte, key secret.Bytes) error {
 	switch _, err := keyring.Get(service, user(vault)); {
 	case err == nil:
 		return fmt.Errorf("%w: item %s of service %s", ErrExists, user(vault), service)
 	case !errors.Is(err, keyring.ErrNotFound):
 		return sentinel(err)
+	case ctx.Err() != nil:
+		return ctx.Err()
 	}
 	// The value becomes a string here and is copied by go-keyring: these copies
 	// cannot be wiped.
-	if err := keyring.Set(service, user(vault), string(formatValue(key.Reveal()))); err != nil {
+	err := keyring.Set(service, user(vault), string(formatValue(key.Reveal())))
+	if err != nil {
 		return sentinel(err)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	back, err := readItem(vault)
 	if err == nil && !back.Equal(key) {
 		err = ErrDamaged
 	}
-	if err != nil {
-		// What was written is ours and no slot uses it yet.
-		_ = keyring.Delete(service, user(vault))
-		return fmt.Errorf("reading it back: %w", err)
+	if err == nil {
+		return nil
 	}
-	return nil
+	if ctx.Err() == nil {
+		_ = keyring.Delete(service, user(vault)) // it is ours, and no slot uses it
+	}
+	return fmt.Errorf("reading it back: %w", err)
 }
 
 // readItem returns the key that is stored for vault.
@@ -158,10 +167,10 @@ func sentinel(err error) error {
 var slot = make(chan struct{}, 1)
 
 // do makes sure that the keyring is there and unlocked, then runs call, which
-// uses go-keyring, under the configured deadline. When call does not end in
-// time it is cut off where the system allows that; where not, it keeps the slot
-// until it ends.
-func (k keyringStore) do(ctx context.Context, call func() error) error {
+// uses go-keyring, under the configured deadline; call's context ends with it.
+// When call does not end in time it is cut off where the system allows that;
+// where not, it keeps the slot until it ends.
+func (k keyringStore) do(ctx context.Context, call func(context.Context) error) error {
 	select {
 	case slot <- struct{}{}:
 	default:
@@ -176,36 +185,52 @@ func (k keyringStore) do(ctx context.Context, call func() error) error {
 	defer cancel()
 	attached, done := make(chan func(), 1), make(chan error, 1)
 	go func() {
-		err := attachAndRun(bus, attached, call)
+		err := attachAndRun(limited, bus, attached, call)
 		<-slot // before done, so that the caller's next request finds it free
 		done <- err
 	}()
 	select {
-	case err := <-done:
-		return err
+	case err = <-done:
 	case <-limited.Done():
+		err = k.cutOff(limited, attached, done)
 	}
+	if err != nil && errors.Is(err, limited.Err()) {
+		return k.late(ctx, "answer")
+	}
+	return err
+}
+
+// cutOff ends a call that is late, if its connection can be closed, and returns
+// ctx's error, or nil if the call did its work at the last moment.
+func (k keyringStore) cutOff(ctx context.Context, attached <-chan func(), done <-chan error) error {
 	select {
 	case detach := <-attached:
 		detach()
-		select { // it ends now; let go of the slot before the caller tries again
-		case <-done:
-		case <-time.After(k.cfg.Timeout):
-		}
 	default:
+		return ctx.Err()
 	}
-	return k.late(ctx, "answer")
+	select { // it ends now: wait, so that the caller's next request finds the slot free
+	case err := <-done:
+		if err == nil {
+			return nil
+		}
+	case <-time.After(k.cfg.Timeout):
+	}
+	return ctx.Err()
 }
 
 // attachAndRun opens the connection on which go-keyring will work, hands the
 // function that closes it to attached, and runs call.
-func attachAndRun(bus string, attached chan<- func(), call func() error) (err error) {
+func attachAndRun(ctx context.Context, bus string, attached chan<- func(), call func(context.Context) error) (err error) {
 	detach, err := attach(bus)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	attached <- detach
 	defer detach()
+	if ctx.Err() != nil { // too late: nobody is there to cut the call off
+		return ctx.Err()
+	}
 	defer func() {
 		// go-keyring does not expect its connection to be closed under it. The
 		// value is left out: nobody knows what it holds.
@@ -213,7 +238,7 @@ func attachAndRun(bus string, attached chan<- func(), call func() error) (err er
 			err = fmt.Errorf("%w: the connection ended while the keyring was asked", ErrUnavailable)
 		}
 	}()
-	return call()
+	return call(ctx)
 }
 
 // late returns the error for a keyring that did not do what it should in time:

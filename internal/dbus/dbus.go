@@ -14,11 +14,15 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// The types of godbus that appear in calls, so that callers need not import it.
+// The types of godbus that appear in calls are named here, so that callers need
+// not import it.
 type (
-	Path    = dbus.ObjectPath
+	// Path is the path of an object.
+	Path = dbus.ObjectPath
+	// Variant is a value that carries its type.
 	Variant = dbus.Variant
-	Signal  = dbus.Signal
+	// Signal is a signal as it arrived.
+	Signal = dbus.Signal
 )
 
 // MakeVariant wraps v for an argument of type variant.

@@ -8,9 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readHidden reads a line that the terminal does not show. It is not
-// term.ReadPassword, which takes no notice of Ctrl-D on an empty line.
-func readHidden(terminal *os.File) ([]byte, error) {
+// hide keeps the terminal from showing what is typed, until restore. It is not
+// term.ReadPassword, which hides only after the question could be answered and
+// takes no notice of Ctrl-D on an empty line.
+func hide(terminal *os.File) (restore func(), err error) {
 	fd := int(terminal.Fd())
 	before, err := unix.IoctlGetTermios(fd, ioctlGetTermios)
 	if err != nil {
@@ -23,9 +24,5 @@ func readHidden(terminal *os.File) ([]byte, error) {
 	if err := unix.IoctlSetTermios(fd, ioctlSetTermios, &quiet); err != nil {
 		return nil, err
 	}
-	line, err := readLine(terminal)
-	if restored := unix.IoctlSetTermios(fd, ioctlSetTermios, before); err == nil {
-		err = restored
-	}
-	return line, err
+	return func() { _ = unix.IoctlSetTermios(fd, ioctlSetTermios, before) }, nil // best we can do
 }

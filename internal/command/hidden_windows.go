@@ -3,8 +3,19 @@ package command
 import (
 	"os"
 
-	"golang.org/x/term"
+	"golang.org/x/sys/windows"
 )
 
-// readHidden reads a line that the console does not show.
-func readHidden(console *os.File) ([]byte, error) { return term.ReadPassword(int(console.Fd())) }
+// hide keeps the console from showing what is typed, until restore.
+func hide(console *os.File) (restore func(), err error) {
+	handle := windows.Handle(console.Fd())
+	var before uint32
+	if err := windows.GetConsoleMode(handle, &before); err != nil {
+		return nil, err
+	}
+	quiet := before&^windows.ENABLE_ECHO_INPUT | windows.ENABLE_LINE_INPUT | windows.ENABLE_PROCESSED_INPUT
+	if err := windows.SetConsoleMode(handle, quiet); err != nil {
+		return nil, err
+	}
+	return func() { _ = windows.SetConsoleMode(handle, before) }, nil // best we can do
+}

@@ -25,21 +25,14 @@ func IsTerminal(f any) bool {
 
 // Ask asks for a line. Ctrl-C and the end of input give ErrInterrupted.
 func (s Stdio) Ask(ctx context.Context, question string) (string, error) {
-	line, err := s.ask(ctx, question, readLine)
+	line, err := s.ask(ctx, question, false)
 	return string(line), err
 }
 
 // AskHidden asks for a line that is not shown while it is typed: a secret or a
 // passphrase. Where In is no terminal it reads as Ask does.
 func (s Stdio) AskHidden(ctx context.Context, question string) (string, error) {
-	read := readLine
-	if IsTerminal(s.In) {
-		read = func(in io.Reader) ([]byte, error) {
-			defer fmt.Fprintln(s.Err) // the newline that was not shown either
-			return readHidden(in.(*os.File))
-		}
-	}
-	line, err := s.ask(ctx, question, read)
+	line, err := s.ask(ctx, question, IsTerminal(s.In))
 	return string(line), err
 }
 
@@ -59,17 +52,25 @@ func (s Stdio) Confirm(ctx context.Context, question string) (bool, error) {
 	}
 }
 
-// ask prints the question, reads the answer and, should a signal or ctx end
-// the wait, puts the terminal back as it was. It alone catches signals, and
-// only while it waits: elsewhere Ctrl-C ends the process as the system does it,
-// and no program start pays for a handler.
+// ask prints the question, reads the answer and leaves the terminal as it was,
+// also when a signal or ctx ends the wait. It alone catches signals, and only
+// while it waits: elsewhere Ctrl-C ends the process as the system does it, and
+// no program start pays for a handler.
 //
 // After an interruption the read stays behind; the process is about to end.
-func (s Stdio) ask(ctx context.Context, question string, read func(io.Reader) ([]byte, error)) ([]byte, error) {
-	restore := keepTerminal(s.In)
+func (s Stdio) ask(ctx context.Context, question string, hidden bool) ([]byte, error) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
+	if hidden {
+		// Before the question: what is typed as soon as it appears is hidden too.
+		restore, err := hide(s.In.(*os.File))
+		if err != nil {
+			return nil, fmt.Errorf("hiding what is typed: %w", err)
+		}
+		defer fmt.Fprintln(s.Err) // the newline that was not shown either
+		defer restore()
+	}
 	fmt.Fprint(s.Err, question)
 
 	type answer struct {
@@ -78,36 +79,27 @@ func (s Stdio) ask(ctx context.Context, question string, read func(io.Reader) ([
 	}
 	done := make(chan answer, 1)
 	go func() {
-		line, err := read(s.In)
+		line, err := readLine(s.In)
 		done <- answer{line, err}
 	}()
+	var a answer
 	select {
-	case a := <-done:
-		if errors.Is(a.err, io.EOF) {
-			fmt.Fprintln(s.Err)
-			return nil, ErrInterrupted
-		}
-		if a.err != nil {
-			return nil, fmt.Errorf("reading the answer: %w", a.err)
-		}
-		return a.line, nil
+	case a = <-done:
 	case <-signals:
+		a.err = io.EOF
 	case <-ctx.Done():
+		a.err = io.EOF
 	}
-	restore()
-	fmt.Fprintln(s.Err)
-	return nil, ErrInterrupted
-}
-
-// keepTerminal returns what puts the terminal back; nothing where in is none.
-func keepTerminal(in io.Reader) func() {
-	if file, ok := in.(*os.File); ok {
-		fd := int(file.Fd())
-		if state, err := term.GetState(fd); err == nil {
-			return func() { _ = term.Restore(fd, state) } // best we can do while ending
+	if errors.Is(a.err, io.EOF) {
+		if !hidden {
+			fmt.Fprintln(s.Err)
 		}
+		return nil, ErrInterrupted
 	}
-	return func() {}
+	if a.err != nil {
+		return nil, fmt.Errorf("reading the answer: %w", a.err)
+	}
+	return a.line, nil
 }
 
 // readLine reads up to a newline, byte by byte: what follows belongs to the

@@ -68,7 +68,7 @@ func TestNoHandOver(t *testing.T) {
 		"to a development build": func(f *fake) { f.NextRelease = "1.1.0-dev" },
 		"to one as old":          func(f *fake) { f.NextAPI = f.API },
 		"that is refused":        func(f *fake) { f.Refuse = true },
-		"twice a minute":         func(f *fake) { f.Age = 59 * time.Second },
+		"twice a minute":         func(f *fake) { f.Age = 30 * time.Second },
 		"to what tells nothing":  func(f *fake) { f.NextRelease = "" },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -147,7 +147,7 @@ func parseStatus(line string) (int, error) {
 	version, rest, _ := strings.Cut(line, " ")
 	digits, _, _ := strings.Cut(rest, " ")
 	status, ok := parseNumber(digits)
-	if (version != "HTTP/1.0" && version != "HTTP/1.1") || !ok || len(digits) != 3 || status < 200 {
+	if (version != "HTTP/1.0" && version != "HTTP/1.1") || !ok || len(digits) != 3 || status < 200 || strings.ContainsFunc(rest, isControl) {
 		return 0, fmt.Errorf("%w: its first line", errReply)
 	}
 	return status, nil

@@ -180,6 +180,12 @@ func TestStoppedDaemon(t *testing.T) {
 		t.Fatal(err)
 	}
 	syscall.Kill(status.PID, syscall.SIGSTOP)
+	if runtime.GOOS == "linux" { // the signal is not delivered at once
+		await(t, "the daemon to stop", func() bool {
+			stat, _ := os.ReadFile("/proc/" + itoa(status.PID) + "/stat")
+			return strings.Contains(string(stat), ") T ")
+		})
+	}
 	c.patience = 50 * time.Millisecond
 	_, err = c.Status(t.Context())
 	if !errors.Is(err, ipc.ErrUnavailable) || !strings.Contains(err.Error(), "pid "+itoa(status.PID)) {

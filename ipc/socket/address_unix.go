@@ -27,6 +27,16 @@ const accessWrite = 2
 // identity returns the spelling of dir that its id is made from.
 func identity(dir string) string { return dir }
 
+// absolute is filepath.Abs without its cleaning: to take link/.. out before the
+// link is followed changes what a path names.
+func absolute(path string) (string, error) {
+	if filepath.IsAbs(path) {
+		return path, nil
+	}
+	wd, err := os.Getwd()
+	return wd + "/" + path, err
+}
+
 // checkAddress makes an O2FA_SOCKET absolute.
 func checkAddress(path string) (string, error) {
 	path, err := filepath.Abs(path)

@@ -252,3 +252,23 @@ func TestLockWithoutWriteAccess(t *testing.T) {
 		})
 	}
 }
+
+// FuzzLockInfo wants whatever stands in the file to be a LockInfo of a live
+// process or nothing at all.
+func FuzzLockInfo(f *testing.F) {
+	f.Add([]byte(`{"pid":7,"release":"1.0.0","api":1,"socket":"/s","started":"2026-01-01T00:00:00Z"}` + "\n"))
+	f.Add([]byte(`{"pid":7}`))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		file, err := os.Create(t.TempDir() + "/lock")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		if _, err := file.Write(content); err != nil {
+			t.Fatal(err)
+		}
+		if info := readInfo(file); info != (LockInfo{}) && info.PID <= 0 {
+			t.Errorf("%+v", info)
+		}
+	})
+}

@@ -99,13 +99,9 @@ func usualDir(getenv func(string) string) (string, error) {
 // kept as it stands, so that a profile has one id before and after it is made,
 // also behind a link to a directory that is not mounted at the moment.
 func realPath(path string, links int) (string, error) {
-	if !filepath.IsAbs(path) {
-		wd, err := os.Getwd()
-		if err != nil {
-			return "", err
-		}
-		// Not Join: cleaning a/link/.. before the link is followed changes what it names.
-		path = wd + string(filepath.Separator) + path
+	path, err := absolute(path)
+	if err != nil {
+		return "", err
 	}
 	real, err := filepath.EvalSymlinks(path)
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {

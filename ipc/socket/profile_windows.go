@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/windows"
@@ -17,6 +18,9 @@ const pipePrefix = `\\.\pipe\`
 // identity returns the spelling of dir that its id is made from: Windows finds
 // a directory under any case.
 func identity(dir string) string { return strings.ToLower(dir) }
+
+// absolute is filepath.Abs: Windows too takes link\.. out of a path first.
+func absolute(path string) (string, error) { return filepath.Abs(path) }
 
 // checkAddress wants the name of a local pipe.
 func checkAddress(name string) (string, error) {

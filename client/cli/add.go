@@ -49,7 +49,10 @@ func runAdd(ctx context.Context, inv *command.Invocation) error {
 	if err != nil {
 		return err
 	}
-	req := addOptions(inv)
+	req, err := addOptions(inv)
+	if err != nil {
+		return err
+	}
 	if err := readAdd(ctx, inv, &req); err != nil {
 		return err
 	}
@@ -62,7 +65,7 @@ func runAdd(ctx context.Context, inv *command.Invocation) error {
 
 // addOptions reads the flags. One that was not given is left out, so that a
 // URI's own value, or the daemon's default, holds.
-func addOptions(inv *command.Invocation) ipc.AddRequest {
+func addOptions(inv *command.Invocation) (ipc.AddRequest, error) {
 	req := ipc.AddRequest{
 		Name: inv.String("name"), Issuer: inv.String("issuer"), Account: inv.String("account"),
 		Counter: inv.Uint64("counter"), Tags: inv.Strings("tag"), Note: inv.String("note"),
@@ -74,11 +77,14 @@ func addOptions(inv *command.Invocation) ipc.AddRequest {
 		}
 	}
 	for name, field := range map[string]*int{"digits": &req.Digits, "period": &req.Period} {
-		if inv.Given(name) {
-			*field = inv.Int(name)
+		if !inv.Given(name) {
+			continue
+		}
+		if *field = inv.Int(name); *field < 1 { // 0 means the default on the wire
+			return req, command.Usage(inv.Path+" --help", "--%s must be at least 1", name)
 		}
 	}
-	return req
+	return req, nil
 }
 
 // readAdd fills in the secret, and the name where it stands beside it: from

@@ -42,14 +42,14 @@ func (inv *Invocation) PrintHelp(chain []*Command) {
 	if len(cmd.Aliases) > 0 {
 		fmt.Fprintf(&b, "\nAlso spelt:\n  %s\n", strings.Join(cmd.Aliases, ", "))
 	}
-	if cmd.Long != "" {
-		fmt.Fprintf(&b, "\n%s\n", strings.Trim(cmd.Long, "\n"))
-	}
 	if len(cmd.Sub) > 0 {
 		b.WriteString("\nCommands:\n")
 		for _, sub := range cmd.Sub {
 			fmt.Fprintf(&b, "  %-10s %s\n", sub.Name(), sub.Short)
 		}
+	}
+	if cmd.Long != "" {
+		fmt.Fprintf(&b, "\n%s\n", strings.Trim(cmd.Long, "\n"))
 	}
 	if cmd != inv.Root {
 		writeFlags(&b, "Flags", cmd.Flags)

@@ -1,0 +1,275 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/o2fa/o2fa/client"
+	"github.com/o2fa/o2fa/internal/command"
+	"github.com/o2fa/o2fa/ipc"
+)
+
+var codeLine = regexp.MustCompile(`^\d{6}\n$`)
+
+func TestCode(t *testing.T) {
+	w := started(t)
+	w.Add(t, rfcSecret, "My Bank")
+	w.Add(t, open2faSecret, "mygit")
+	for _, args := range [][]string{{"My Bank"}, {"my", "bank"}, {"my", "--min-valid", "1s", "bank"}, {"BANK", "--no-input"}, {"--", "My Bank"}} {
+		if got := w.run("", append([]string{"code"}, args...)...); got.code != 0 || !codeLine.MatchString(got.out) || got.errs != "" {
+			t.Errorf("o2fa code %q: %v", args, got)
+		}
+	}
+	c := fromJSON[ipc.Code](t, w.ok("code", "bank", "--json"))
+	if c.Name != "My Bank" || c.Period != 30 || len(c.Next) != 6 || c.SecondsLeft <= 0 {
+		t.Errorf("%+v", c)
+	}
+	got := w.run("", "code", "my")
+	if got.code != 4 || got.out != "" || !strings.Contains(got.errs, "  My Bank  G...Q\n") || !strings.Contains(got.errs, "  mygit  I...E\n") {
+		t.Errorf("ambiguous: %v", got)
+	}
+	reply := fromJSON[ipc.ErrorReply](t, w.run("", "code", "--json", "my").errs)
+	if reply.Error.Code != ipc.CodeAmbiguous || len(reply.Error.Candidates) != 2 || reply.Error.Candidates[0].ID == "" {
+		t.Errorf("%+v", reply.Error)
+	}
+	if got := w.run("", "code", "nobody"); got.code != 3 || got.out != "" || !strings.HasPrefix(got.errs, "o2fa: error: ") {
+		t.Errorf("not found: %v", got)
+	}
+	if got := w.run("", "code", "bank", "--min-valid", "31s"); got.code != 2 {
+		t.Errorf("more than a code lives: %v", got)
+	}
+}
+
+// A counting entry gives another code at each call, those of RFC 4226.
+func TestCodeOfACountingEntry(t *testing.T) {
+	w := started(t)
+	w.ok("add", "--type", "hotp", "--counter", "1", rfcSecret, "token")
+	for _, want := range []string{"287082\n", "359152\n", "969429\n"} {
+		w.want("code token", outcome{0, want, ""})
+	}
+	c := fromJSON[ipc.Code](t, w.ok("code", "token", "--json"))
+	if c.Code != "338314" || c.Counter == nil || *c.Counter != 4 {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestAddOptions(t *testing.T) {
+	w := started(t)
+	got := w.run(rfcSecret, "add", "-", "github", "--issuer", "GitHub", "--account", "ann", "--tag", "work", "--tag", "code",
+		"--note", "n", "--digits", "8", "--algorithm", "sha256", "--period", "60")
+	if got.code != 0 {
+		t.Fatal(got)
+	}
+	e := fromJSON[ipc.Entries](t, w.ok("list", "--json", "-s", "github")).Entries[0]
+	if e.Name != "github" || e.Issuer != "GitHub" || e.Account != "ann" || strings.Join(e.Tags, " ") != "work code" ||
+		e.Digits != 8 || e.Algorithm != "SHA256" || e.Period != 60 || e.Secret != rfcSecret {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestAddFromStandardInput(t *testing.T) {
+	w := started(t)
+	const uri = "otpauth://totp/GitHub:ann?secret=" + rfcSecret + "&issuer=GitHub&digits=8"
+	for _, tc := range []struct {
+		in, args string
+		want     outcome
+	}{
+		{rfcSecret + "\n", "add - one", outcome{0, "\nADDED NEW SECRET: one G...Q\n\n1 secrets total.\n", ""}},
+		{"  gezd gnbv gy3t qojq gezd gnbv gy3t qojq  ", "add two -", outcome{0, "\nADDED NEW SECRET: two G...Q\n\n2 secrets total.\n", ""}},
+		{uri + "\n", "add -", outcome{0, "\nADDED NEW SECRET: GitHub:ann G...Q\n\n3 secrets total.\n", ""}},
+		{uri + "\n", "add - -n hub", outcome{0, "\nADDED NEW SECRET: hub G...Q\n\n4 secrets total.\n", ""}},
+		{rfcSecret, "add - word -n ignored", outcome{0, "\nADDED NEW SECRET: word G...Q\n\n5 secrets total.\n", ""}},
+	} {
+		if got := w.run(tc.in, strings.Fields(tc.args)...); got != tc.want {
+			t.Errorf("o2fa %s: %v", tc.args, got)
+		}
+	}
+	for _, args := range []string{"add - -", "add", "add a b c", "add --digits x", "add " + rfcSecret + " n --digits 5", "add - "} {
+		if got := w.run("not base32!\n", strings.Fields(args)...); got.code != 2 || got.out != "" {
+			t.Errorf("o2fa %s: %v", args, got)
+		}
+	}
+}
+
+// No error repeats what may be a secret.
+func TestErrorsNeverShowASecret(t *testing.T) {
+	const canary = "CANARY1SECRET8TEXT"
+	w := started(t)
+	for _, args := range [][]string{{"add", canary}, {"add", canary, "name!"}, {"add", "-"}, {"delete", "-f", "-s", canary},
+		{"add", "--digits", canary, "x"}, {canary}, {"add", "otpauth://totp/x?secret=" + canary}} {
+		got := w.run(canary, args...)
+		if got.code == 0 || strings.Contains(got.out+got.errs, canary) {
+			t.Errorf("o2fa %q: %v", args, got)
+		}
+	}
+}
+
+func TestDelete(t *testing.T) {
+	w := started(t)
+	w.Add(t, rfcSecret, "bank")
+	w.Add(t, open2faSecret, "bank")
+	w.Add(t, rfcSecret, "other")
+	const q1, q2 = "Are you sure you want to remove bank G...Q? (y/n): ", "Are you sure you want to remove bank I...E? (y/n): "
+	ask := func(in string) outcome { return w.run(in, "delete", "bank") }
+
+	if got := ask("n\nn\n"); got.code != 1 || got.out != "Deleted 0 secret(s).\n" || !strings.Contains(got.errs, q1) || !strings.Contains(got.errs, q2) ||
+		strings.Contains(got.errs, rfcSecret) {
+		t.Errorf("two times no: %v", got)
+	}
+	if got := ask(""); got.code != 2 || got.out != "" {
+		t.Errorf("no answer: %v", got)
+	}
+	w.want("delete bank --no-input", outcome{2, "", "o2fa: error: deleting wants an answer, and no questions are allowed\no2fa: hint: o2fa delete -f\n"})
+	if got := ask("perhaps\ny\nn\n"); got.code != 0 || got.out != "Deleted 1 secret(s).\n" {
+		t.Errorf("one yes: %v", got)
+	}
+	w.want("delete -s "+open2faSecret+" -n nobody -f", outcome{3, "", "o2fa: error: no entry is called \"nobody\"\no2fa: hint: o2fa list\n"})
+	if got := w.run(open2faSecret+"\n", "delete", "-f", "-s", "-"); got != (outcome{3, "", "o2fa: error: no entry has that secret\no2fa: hint: o2fa list\n"}) &&
+		got != (outcome{0, "Deleted 1 secret(s).\n", ""}) {
+		t.Errorf("by secret: %v", got)
+	}
+	id := fromJSON[ipc.Entries](t, w.ok("list", "--json", "other")).Entries[0].ID
+	w.want("delete -f oth", outcome{3, "", "o2fa: error: no entry is called \"oth\"\n  " + id + "  other  G...Q\no2fa: hint: o2fa list\n"})
+	w.want("delete -f "+strings.Repeat("0", 32), outcome{3, "", "o2fa: error: no entry is called \"" + strings.Repeat("0", 32) + "\"\no2fa: hint: o2fa list\n"})
+	w.want("delete --json -f "+id, outcome{0, `{"deleted":1}` + "\n", ""})
+}
+
+func TestDeleteSaysThatTheFileStillHoldsIt(t *testing.T) {
+	w := newWorld(t)
+	w.write("secrets.json", `{"secrets": [{"secret": "`+open2faSecret+`", "name": "abc123"}]}`)
+	w.Start(t)
+	for !strings.Contains(w.ok("list"), "abc123") { // the file is taken in behind our back
+		if t.Context().Err() != nil {
+			t.Fatal("never taken in")
+		}
+	}
+	w.want("delete -f abc123", outcome{0, "Deleted 1 secret(s).\n",
+		"o2fa: warning: secrets.json still holds 1 of them in clear; o2fa does not take it in again\n"})
+}
+
+func TestInit(t *testing.T) {
+	w := started(t)
+	if out := w.ok("init"); !strings.HasPrefix(out, "Made the vault "+w.Profile.Dir+"/vault.db\nOpened by: ") {
+		t.Errorf("%q", out)
+	}
+	if got := w.run("", "init"); got.code != 1 || got.out != "" || !strings.HasSuffix(got.errs, "o2fa: hint: o2fa status\n") {
+		t.Errorf("a second init: %v", got)
+	}
+	out := served(t, ipc.InitReply{Vault: ipc.VaultStatus{Path: "/p", Slots: []ipc.Slot{{Type: "keyring", Protected: true}}}, Taken: 2}, "init")
+	if out != "Made the vault /p\nOpened by: keyring\nTaken in from secrets.json: 2 entries\n" {
+		t.Errorf("%q", out)
+	}
+}
+
+func TestUndo(t *testing.T) {
+	w := started(t)
+	w.Add(t, rfcSecret, "bank")
+	if got := w.run("", "undo"); got.code != 0 || !regexp.MustCompile(`^Undone: add of 1 entry, made [-0-9]+ [:0-9]+\n  bank\n$`).MatchString(got.out) {
+		t.Errorf("%v", got)
+	}
+	if got := w.run("", "undo"); got.code != 1 || got.out != "" {
+		t.Errorf("nothing left to undo: %v", got)
+	}
+	var b bytes.Buffer
+	inv := &command.Invocation{Stdio: command.Stdio{Out: &b}}
+	showUndo(inv, ipc.UndoReply{Undone: "secrets-file", At: "soon", Count: 12, Names: []string{"a", ""}})
+	if b.String() != "Undone: secrets-file of 12 entries, made soon\n  a, None, 10 more\n" {
+		t.Errorf("%q", b.String())
+	}
+}
+
+// Without a terminal a locked vault is exit 5; unlock opens what needs nobody.
+func TestLock(t *testing.T) {
+	w := started(t)
+	w.Add(t, rfcSecret, "bank")
+	w.want("lock", outcome{0, "State: locked\n", ""})
+	for _, args := range []string{"code bank", "list", "add " + open2faSecret + " x", "delete -f bank", "undo"} {
+		if got := w.run("", strings.Fields(args)...); got.code != 5 || got.out != "" || !strings.HasSuffix(got.errs, "o2fa: hint: o2fa unlock\n") {
+			t.Errorf("o2fa %s: %v", args, got)
+		}
+	}
+	if s := fromJSON[ipc.Status](t, w.ok("status", "--json")); s.State != ipc.StateLocked {
+		t.Errorf("%+v", s)
+	}
+	w.want("unlock", outcome{0, "State: ready\n", ""})
+	w.want("unlock", outcome{0, "State: ready\n", ""})
+	if s := fromJSON[ipc.Status](t, w.ok("lock", "--json")); s.State != ipc.StateLocked {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestWithoutADaemon(t *testing.T) {
+	w := newWorld(t)
+	if err := os.MkdirAll(w.Profile.Dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	w.want("lock", outcome{0, "No daemon is running, so no key is in memory.\n", ""})
+	w.want("lock --json", outcome{0, `{"running":false}` + "\n", ""})
+	if got := w.run("", "code", "x"); got.code != 6 || got.out != "" || !strings.HasPrefix(got.errs, "o2fa: error: ") {
+		t.Errorf("%v", got)
+	}
+	w.env = map[string]string{}
+	if got := w.run("", "code", "x"); got.code != 1 || got.out != "" {
+		t.Errorf("no home: %v", got)
+	}
+	if v := fromJSON[struct{ API int }](t, w.ok("version", "--json")); v.API != ipc.Version {
+		t.Errorf("%+v", v)
+	}
+}
+
+// --json prints the reply to the byte.
+func TestJSONIsTheReplyAsItCame(t *testing.T) {
+	w := started(t)
+	w.Add(t, rfcSecret, "bank")
+	raw, err := w.Client.Do(t.Context(), client.Request{Method: "GET", Path: ipc.PathEntries})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.want("list --json", outcome{0, strings.TrimRight(string(raw), "\n") + "\n", ""})
+	w.want("--json l", outcome{0, strings.TrimRight(string(raw), "\n") + "\n", ""})
+	for _, args := range []string{"status", "lock", "unlock", "version", "undo", "code bank", "list zzz", "init", "nonsense"} {
+		got := w.run("", append([]string{"--json"}, strings.Fields(args)...)...)
+		if !json.Valid([]byte(got.out+got.errs)) || (got.code == 0) != (got.errs == "") {
+			t.Errorf("o2fa --json %s: %v", args, got)
+		}
+	}
+}
+
+func TestFullDisk(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer full.Close()
+	w := started(t)
+	w.Add(t, rfcSecret, "bank")
+	for _, args := range []string{"code bank", "code --json bank", "list", "status", "version"} {
+		var errs strings.Builder
+		code := Run(t.Context(), strings.Fields(args), command.Stdio{In: strings.NewReader(""), Out: full, Err: &errs, Getenv: w.getenv})
+		if code != 1 || strings.Count(errs.String(), "writing output") != 1 {
+			t.Errorf("o2fa %s: exit %d, %s", args, code, errs.String())
+		}
+	}
+}
+
+// A code that is about to change is passed over; the flag reaches the daemon.
+func TestMinValidIsSentAsTyped(t *testing.T) {
+	seen := make(chan string, 1)
+	addr := serve(t, func(query string) (string, string) {
+		seen <- query
+		return "text/plain", "123456\n"
+	})
+	env := map[string]string{"OPEN2FA_DIR": t.TempDir(), "O2FA_SOCKET": addr}
+	var out strings.Builder
+	code := Run(t.Context(), []string{"code", "a&b c", "--min-valid", "5s"}, command.Stdio{In: strings.NewReader(""), Out: &out, Err: io.Discard,
+		Getenv: func(name string) string { return env[name] }})
+	if query := <-seen; code != 0 || out.String() != "123456\n" || query != "min_valid="+(5*time.Second).String()+"&name=a%26b%20c" {
+		t.Errorf("exit %d, %q, %s", code, out.String(), query)
+	}
+}

@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/o2fa/o2fa/internal/command"
+	"github.com/o2fa/o2fa/ipc"
+)
+
+// TestEveryCodeHasAnExit reads package ipc's source: a code added there must be
+// decided on here.
+func TestEveryCodeHasAnExit(t *testing.T) {
+	want := map[string]int{
+		"bad_request": 1, "invalid": 2, "not_found": 3, "ambiguous": 4, "nothing": 1, "locked": 5, "waiting": 5, "passphrase": 5,
+		"uninitialized": 1, "initialized": 1, "keystore": 1, "orphan": 1, "newer_format": 1, "corrupt": 1, "read_only": 1,
+		"disk_full": 1, "storage": 1, "refused": 6, "too_large": 1, "profile": 6, "version": 6, "unavailable": 6,
+		"unknown_path": 1, "method": 1, "internal_error": 1,
+	}
+	for _, code := range declaredCodes(t) {
+		exit, decided := want[string(code)]
+		if !decided {
+			t.Errorf("no exit code was decided for %s", code)
+		}
+		var f *command.Failure
+		err := failure(fmt.Errorf("doing: %w", &ipc.Error{Code: code, Message: "m", Hint: "h", Candidates: []ipc.Entry{{ID: "1", Mask: "a...b"}}}))
+		if !errors.As(err, &f) || f.Exit != exit || f.Code != string(code) || f.Hint != "h" || f.Details[0] != "1  None  a...b" {
+			t.Errorf("%s: %+v, want exit %d", code, f, exit)
+		}
+	}
+}
+
+func declaredCodes(t *testing.T) (codes []ipc.ErrorCode) {
+	file, err := parser.ParseFile(token.NewFileSet(), "../../ipc/errors.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		if v, ok := n.(*ast.ValueSpec); ok && strings.HasPrefix(v.Names[0].Name, "Code") {
+			text, err := strconv.Unquote(v.Values[0].(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			codes = append(codes, ipc.ErrorCode(text))
+		}
+		return true
+	})
+	if len(codes) < 20 {
+		t.Fatalf("only %d codes found", len(codes))
+	}
+	return codes
+}
+
+func TestOtherErrorsStayAsTheyAre(t *testing.T) {
+	for _, err := range []error{nil, errors.New("x"), command.ErrInterrupted, command.Usage("", "x")} {
+		if got := failure(err); got != err {
+			t.Errorf("%v became %v", err, got)
+		}
+	}
+}

@@ -344,18 +344,20 @@ func scriptCanary(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	text, err := os.ReadFile(filepath.Join(b.work, canaryDir, "canary"))
 	ts.Check(err)
-	cmd := exec.Command("o2fa", "add", "-", name)
-	cmd.Path = lookProgram(ts, "o2fa")
-	cmd.Err = nil
-	cmd.Dir = ts.MkAbs(".")
-	cmd.Env = scriptEnv(ts)
-	cmd.Stdin = bytes.NewReader(text)
-	out, err := cmd.CombinedOutput()
-	b.transcript.Write(out)
-	if err != nil {
+	if out, err := b.quiet(ts, text, []string{"o2fa", "add", "-", name}); err != nil {
 		ts.Fatalf("adding the canary: %v\n%s", err, out)
 	}
 	b.planted = true
+}
+
+// quiet is exec without a word in the script's own log.
+func (b *sandbox) quiet(ts *testscript.TestScript, stdin []byte, args []string) (string, error) {
+	fmt.Fprintf(&b.transcript, "%q\n", args)
+	cmd := exec.Command(lookProgram(ts, args[0]), args[1:]...)
+	cmd.Dir, cmd.Env, cmd.Stdin = ts.MkAbs("."), scriptEnv(ts), bytes.NewReader(stdin)
+	out, err := cmd.CombinedOutput()
+	b.transcript.Write(out)
+	return string(out), err
 }
 
 // lookProgram finds one of our programs on the script's PATH.
@@ -392,12 +394,12 @@ func scriptRetry(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	deadline := time.Now().Add(patience)
 	for {
-		_ = box(ts).exec(ts, args[1:])
-		if strings.Contains(ts.ReadFile("stdout")+ts.ReadFile("stderr"), args[0]) != neg {
+		out, _ := box(ts).quiet(ts, nil, args[1:])
+		if strings.Contains(out, args[0]) != neg {
 			return
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("output never settled on %q", args[0])
+			ts.Fatalf("output never settled on %q:\n%s", args[0], out)
 		}
 		pause()
 	}

@@ -40,7 +40,7 @@ func (d *Daemon) handler() http.Handler {
 		{"POST", ipc.PathUndo, d.postUndo},
 		{"POST", ipc.PathShutdown, d.postShutdown},
 	} {
-		mux.Handle(r.method+" "+r.path, d.route(r.act))
+		mux.Handle(r.method+" "+r.path, d.route(d.afterStart(r.act)))
 		if known[r.path] {
 			continue
 		}
@@ -105,6 +105,33 @@ func (d *Daemon) finish() {
 	if d.inFlight.Add(-1) == 0 && d.exe.replaced(d.now()) {
 		d.log.Info("a newer o2fad is installed: handing over")
 		d.end()
+	}
+}
+
+// startPatience is how long a request waits for a start to finish: longer than
+// taking a large secrets.json in lasts.
+const startPatience = 20 * time.Second
+
+// afterStart lets a request wait until the start is over.
+func (d *Daemon) afterStart(act func(*http.Request) (any, error)) func(*http.Request) (any, error) {
+	return func(r *http.Request) (any, error) {
+		select {
+		case <-d.intake.begun:
+			return act(r)
+		default:
+		}
+		patience := startPatience
+		if r.URL.Path == ipc.PathStatus || r.URL.Path == ipc.PathShutdown {
+			patience = statusPatience
+		}
+		timer := time.NewTimer(patience)
+		defer timer.Stop()
+		select {
+		case <-d.intake.begun:
+		case <-timer.C:
+		case <-r.Context().Done():
+		}
+		return act(r)
 	}
 }
 

@@ -127,7 +127,7 @@ func (d *Daemon) serve(ctx context.Context, listener net.Listener) error {
 	}, d.store, policy{keystore: d.cfg.Keystore, passphraseFile: d.cfg.PassphraseFile}, d.log)
 	d.keeper.now = d.now
 	d.intake = newIntake(p.SecretsFile(), d.keeper, d.log)
-	d.keeper.ready = d.intake.nudge
+	d.keeper.ready, d.keeper.asked = d.intake.nudge, d.intake.begin
 
 	server := &http.Server{
 		Handler:           d.handler(),

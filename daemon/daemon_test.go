@@ -320,6 +320,10 @@ func TestWordsInEitherOrder(t *testing.T) {
 		d.Stop(t)
 	}
 	d := daemontest.Run(t)
+	reply, err := d.Client.Add(t.Context(), ipc.AddRequest{URI: uri, Period: 60, Algorithm: "sha256", Digits: 7})
+	if e := reply.Entry; err != nil || e.Period != 60 || e.Algorithm != "SHA256" || e.Digits != 7 || e.Issuer != "ACME" {
+		t.Errorf("what is said beside a URI: %+v, %v", e, err)
+	}
 	for _, words := range [][]string{{"github"}, {"not-base32!", "x1"}, {"a", "b", "c"}, {"otpauth://totp/x"}} {
 		_, err := d.Client.Add(t.Context(), ipc.AddRequest{Words: words})
 		if !errors.Is(err, ipc.ErrInvalid) && !errors.Is(err, ipc.ErrBadRequest) {

@@ -178,13 +178,14 @@ func entryFromURI(req ipc.AddRequest) (vault.Entry, error) {
 		return vault.Entry{}, &ipc.Error{Code: ipc.CodeInvalid, Message: "the otpauth URI is not valid: " + err.Error()}
 	}
 	defer u.Wipe()
-	e := vault.Entry{
-		Type: u.Type.String(), Issuer: cmp.Or(req.Issuer, u.Issuer), Account: cmp.Or(req.Account, u.Account),
-		Algorithm: u.Algorithm.String(), Digits: u.Digits, Counter: u.Counter,
-		Secret: secret.Copy(u.Secret()), Tags: req.Tags, Note: req.Note, Source: sourceAdded,
+	e := vault.Entry{ // what the request says beside the URI wins over it
+		Type: cmp.Or(req.Type, u.Type.String()), Issuer: cmp.Or(req.Issuer, u.Issuer), Account: cmp.Or(req.Account, u.Account),
+		Algorithm: cmp.Or(strings.ToUpper(req.Algorithm), u.Algorithm.String()), Digits: cmp.Or(req.Digits, u.Digits),
+		Counter: cmp.Or(req.Counter, u.Counter),
+		Secret:  secret.Copy(u.Secret()), Tags: req.Tags, Note: req.Note, Source: sourceAdded,
 	}
 	if e.Type == "totp" {
-		e.Period = int(u.Period / time.Second)
+		e.Period = cmp.Or(req.Period, int(u.Period/time.Second), 30)
 	}
 	e.Name = cmp.Or(req.Name, joinName(e.Issuer, e.Account))
 	return e, nil

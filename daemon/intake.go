@@ -36,6 +36,12 @@ type intake struct {
 	log    *slog.Logger
 	again  chan struct{} // holds one request to look
 
+	// begun is closed once a start has come as far as it can by itself: the file
+	// was looked at, or a person is being asked. The first request of a user
+	// with a secrets.json shall find what is in it.
+	begun chan struct{}
+	begin func()
+
 	looking sync.Mutex // one look at a time
 
 	mu   sync.Mutex // guards seen
@@ -43,7 +49,9 @@ type intake struct {
 }
 
 func newIntake(path string, k *keeper, log *slog.Logger) *intake {
+	begun := make(chan struct{})
 	return &intake{path: path, keeper: k, log: log, again: make(chan struct{}, 1),
+		begun: begun, begin: sync.OnceFunc(func() { close(begun) }),
 		seen: ipc.SecretsFileStatus{Path: path, Mode: modeWatch}}
 }
 
@@ -59,7 +67,8 @@ func (in *intake) run(ctx context.Context) {
 			in.update(func(s *ipc.SecretsFileStatus) { s.Problem = "changes are not noticed: " + err.Error() })
 		}
 	})
-	in.nudge()
+	in.look(ctx)
+	in.begin()
 	for {
 		select {
 		case <-ctx.Done():

@@ -33,6 +33,7 @@ type keeper struct {
 	log    *slog.Logger
 	now    func() time.Time
 	ready  func() // called, without locks, each time the state becomes ready
+	asked  func() // called when a person is being asked
 
 	attempt sync.Mutex // held by the one that opens, creates, unlocks or locks
 
@@ -64,7 +65,7 @@ func newKeeper(files profileFiles, stores storeFunc, p policy, log *slog.Logger)
 	if p.keystore == "" {
 		p.keystore = keystoreAuto
 	}
-	return &keeper{files: files, stores: stores, policy: p, log: log, now: time.Now, ready: func() {},
+	return &keeper{files: files, stores: stores, policy: p, log: log, now: time.Now, ready: func() {}, asked: func() {},
 		state: ipc.StateWaiting, settled: make(chan struct{}), open: true}
 }
 
@@ -165,6 +166,9 @@ func (k *keeper) settle() {
 
 // waiting is the hook of a keystore that asks a person.
 func (k *keeper) waiting(asked bool) {
+	if asked {
+		k.asked()
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if asked && k.state != ipc.StateReady {

@@ -4,6 +4,7 @@ package keystore_test
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"os"
 	"path/filepath"
@@ -13,8 +14,6 @@ import (
 	"time"
 
 	"github.com/zalando/go-keyring"
-
-	"encoding/hex"
 
 	"github.com/o2fa/o2fa/daemon/internal/keystore"
 	"github.com/o2fa/o2fa/internal/dbus"

@@ -201,8 +201,8 @@ func TestEnviron(t *testing.T) {
 }
 
 func TestMakeDir(t *testing.T) {
-	defer syscall.Umask(syscall.Umask(0o777))
 	p := Profile{Dir: shortDir(t) + "/profile"}
+	defer syscall.Umask(syscall.Umask(0o777))
 	for range 2 {
 		if err := p.MakeDir(); err != nil {
 			t.Fatal(err)

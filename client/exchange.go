@@ -116,7 +116,7 @@ func (s *session) exchange(ctx context.Context, conn net.Conn, request []byte, w
 	defer clear(request)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	if watch != nil {
 		timer := time.AfterFunc(s.waitTime(), func() { watch(ctx, cancel) })

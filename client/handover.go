@@ -160,7 +160,7 @@ func (s *session) output(ctx context.Context, path string, args ...string) ([]by
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { cmd.Process.Kill() })
+	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })
 	defer stop()
 	if err := cmd.Wait(); err != nil {
 		if ctx.Err() != nil {

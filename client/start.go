@@ -201,7 +201,7 @@ func (s *session) launch() (*daemon, error) {
 		return nil, err
 	}
 	go func() { // ends with the daemon, or with us
-		cmd.Wait()
+		_ = cmd.Wait() // the exit code says it
 		d.exit <- cmd.ProcessState.ExitCode()
 	}()
 	return d, nil

@@ -101,7 +101,7 @@ func lockDir(dir string) (unlock func(), err error) {
 		f.Close()
 		return nil, err
 	}
-	return func() { unlockFile(f); f.Close() }, nil
+	return func() { _ = unlockFile(f); f.Close() }, nil
 }
 
 // listener removes its socket when it closes, but only its own: a successor may

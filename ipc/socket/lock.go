@@ -68,7 +68,7 @@ func tryAcquire(p Profile) (*Lock, error) {
 	got, err := tryLock(f, true)
 	if err == nil && got && current(f) {
 		if writable {
-			f.Truncate(0) // what the last holder said is a hint gone wrong
+			_ = f.Truncate(0) // what the last holder said is a hint gone wrong
 		}
 		return &Lock{f, writable}, nil
 	}
@@ -79,7 +79,7 @@ func tryAcquire(p Profile) (*Lock, error) {
 		}
 	}
 	if err == nil {
-		unlockFile(f)
+		_ = unlockFile(f)
 		err = errReaders // or the file was replaced under us: once more
 	}
 	f.Close()

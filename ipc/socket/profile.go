@@ -13,7 +13,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 // The environment that says which profile is meant and where its daemon listens.
@@ -107,7 +106,9 @@ func realPath(path string, links int) (string, error) {
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return real, err
 	}
-	path = strings.TrimRight(path, `/`+string(filepath.Separator))
+	for len(path) > 1 && os.IsPathSeparator(path[len(path)-1]) {
+		path = path[:len(path)-1]
+	}
 	parent, base := filepath.Split(path)
 	if base == "" || parent == path {
 		return "", err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"net/http"
 	"os"
 	"regexp"
 	"strings"
@@ -261,9 +262,9 @@ func TestFullDisk(t *testing.T) {
 // A code that is about to change is passed over; the flag reaches the daemon.
 func TestMinValidIsSentAsTyped(t *testing.T) {
 	seen := make(chan string, 1)
-	addr := serve(t, func(query string) (string, string) {
-		seen <- query
-		return "text/plain", "123456\n"
+	addr := serve(t, func(r *http.Request) (int, string) {
+		seen <- r.URL.RawQuery
+		return 200, "123456\n"
 	})
 	env := map[string]string{"OPEN2FA_DIR": t.TempDir(), "O2FA_SOCKET": addr}
 	var out strings.Builder

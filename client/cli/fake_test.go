@@ -17,8 +17,8 @@ import (
 )
 
 // serve stands in for a daemon where a test wants replies that a real one gives
-// only in trouble. It answers every request alike and returns its socket.
-func serve(t *testing.T, answer func(query string) (contentType, body string)) string {
+// only in trouble. It returns its socket.
+func serve(t *testing.T, answer func(*http.Request) (status int, body string)) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "o2fa") // t.TempDir is too long for a socket
 	if err != nil {
@@ -31,13 +31,13 @@ func serve(t *testing.T, answer func(query string) (contentType, body string)) s
 		t.Fatal(err)
 	}
 	server := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		contentType, body := answer(r.URL.RawQuery)
+		status, body := answer(r)
 		h := rw.Header()
-		h.Set("Content-Type", contentType)
 		h.Set("Content-Length", strconv.Itoa(len(body)))
 		h.Set(ipc.HeaderVersion, strconv.Itoa(ipc.Version))
 		h.Set(ipc.HeaderRelease, o2fa.Version())
 		h.Set(ipc.HeaderProfile, r.Header.Get(ipc.HeaderProfile))
+		rw.WriteHeader(status)
 		fmt.Fprint(rw, body)
 	})}
 	done := make(chan struct{})
@@ -53,7 +53,7 @@ func served(t *testing.T, reply any, args ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := serve(t, func(string) (string, string) { return "application/json", string(raw) })
+	addr := serve(t, func(*http.Request) (int, string) { return 200, string(raw) })
 	env := map[string]string{"OPEN2FA_DIR": t.TempDir(), "O2FA_SOCKET": addr}
 	var out, errs strings.Builder
 	code := Run(t.Context(), args, command.Stdio{In: strings.NewReader(""), Out: &out, Err: &errs,

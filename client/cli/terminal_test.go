@@ -1,7 +1,11 @@
 package cli
 
 import (
+	"encoding/json"
+	"fmt"
+	"net/http"
 	"os"
+	"path"
 	"strings"
 	"testing"
 
@@ -33,6 +37,7 @@ func TestAddAsks(t *testing.T) {
 	if got := <-w.sit(p, "add", "-", "--no-input"); got.code != 2 {
 		t.Errorf("questions were forbidden: %v", got)
 	}
+	p = ptytest.New(t)
 	done = w.sit(p, "add", "-n", "third")
 	p.Expect("Secret (not shown): ")
 	p.Type("\x04")
@@ -99,6 +104,51 @@ func TestPassphrase(t *testing.T) {
 	}
 	if strings.Contains(p.Screen(), "horse") {
 		t.Errorf("the passphrase was shown: %q", p.Screen())
+	}
+}
+
+// Where no keyring answers, a passphrase is chosen on a terminal; a keyring that
+// was demanded is never replaced by one.
+func TestPassphraseInsteadOfAKeyring(t *testing.T) {
+	const noKeyring = `{"error":{"code":"keystore","message":"no keyring answers","hint":"o2fa init --keystore passphrase"}}`
+	for _, tc := range []struct {
+		args, keystore, calls string
+		code                  int
+	}{
+		{"init", "", "init , init passphrase horse, ", 0},
+		{"init --keystore auto", "keyring", "init auto, init passphrase horse, ", 0},
+		{"init", "keyring", "init keyring, ", 1},
+		{"add " + rfcSecret, "", "entries , init passphrase horse, entries , ", 0},
+		{"add " + rfcSecret, "keyring", "entries keyring, ", 1},
+	} {
+		t.Run(tc.args+" "+tc.keystore, func(t *testing.T) {
+			var calls strings.Builder
+			made := false
+			w := newWorld(t)
+			w.env["O2FA_SOCKET"] = serve(t, func(r *http.Request) (int, string) {
+				var body struct{ Keystore, Passphrase string }
+				if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+					return 400, ""
+				}
+				fmt.Fprintf(&calls, "%s, ", strings.TrimRight(path.Base(r.URL.Path)+" "+body.Keystore+" "+body.Passphrase, " "))
+				if made = made || body.Passphrase != ""; made {
+					return 200, `{}`
+				}
+				return 503, noKeyring
+			})
+			w.env[envKeystore] = tc.keystore
+			p := ptytest.New(t)
+			done := w.sit(p, strings.Fields(tc.args)...)
+			if tc.code == 0 {
+				p.Expect("New passphrase for the vault: ")
+				p.Type("horse\n")
+				p.Expect("The same once more: ")
+				p.Type("horse\n")
+			}
+			if got := <-done; got.code != tc.code || strings.ReplaceAll(calls.String(), " ,", ",") != strings.ReplaceAll(tc.calls, " ,", ",") {
+				t.Errorf("%v, calls: %s, screen: %q", got, calls.String(), p.Screen())
+			}
+		})
 	}
 }
 

@@ -143,3 +143,54 @@ func signalSelf(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestReadAllIsBounded(t *testing.T) {
+	if got, err := ReadAll(strings.NewReader("12345"), 5); got != "12345" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+	if got, err := ReadAll(strings.NewReader("123456"), 5); got != "" || err == nil {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := ReadAll(iotest.ErrReader(io.ErrClosedPipe), 5); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("%v", err)
+	}
+}
+
+// JSON that is shown to a person cannot act on the terminal, and a program
+// gets it to the byte.
+func TestPrintJSON(t *testing.T) {
+	const raw = "{\"name\":\"a\u009b2J\u202eb\U000e0041\"}\n"
+	var out bytes.Buffer
+	inv := &Invocation{Stdio: Stdio{Out: &out}}
+	inv.PrintJSON([]byte(raw))
+	if out.String() != raw {
+		t.Errorf("%q", out.String())
+	}
+	p := ptytest.New(t)
+	inv.Out = p.Device
+	inv.PrintJSON([]byte(raw))
+	p.Expect(`{"name":"a\u009b2J\u202eb\udb40\udc41"}`)
+}
+
+func TestQuestionsNeedATerminalAndLeave(t *testing.T) {
+	p := ptytest.New(t)
+	for _, tc := range []struct {
+		in   io.Reader
+		err  io.Writer
+		args string
+		want bool
+	}{
+		{p.Device, p.Device, "ask", true}, {p.Device, p.Device, "ask --no-input", false}, {p.Device, p.Device, "--no-input=false ask", false},
+		{p.Device, p.Device, "ask --no-input=false", true}, {strings.NewReader(""), p.Device, "ask", false}, {p.Device, io.Discard, "ask", false},
+	} {
+		got := false
+		root := &Command{Use: "prog", Flags: []Flag{NoInputFlag}, Sub: []*Command{{Use: "ask", Run: func(_ context.Context, inv *Invocation) error {
+			got = inv.CanAsk()
+			return nil
+		}}}}
+		Run(t.Context(), root, strings.Fields(tc.args), Stdio{In: tc.in, Out: io.Discard, Err: tc.err})
+		if got != tc.want {
+			t.Errorf("%q: %v", tc.args, got)
+		}
+	}
+}

@@ -102,7 +102,7 @@ func processSID(pid uint32) (*windows.SID, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer windows.CloseHandle(process)
+	defer func() { _ = windows.CloseHandle(process) }()
 	var token windows.Token
 	if err := windows.OpenProcessToken(process, windows.TOKEN_QUERY, &token); err != nil {
 		return nil, err

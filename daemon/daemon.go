@@ -15,6 +15,7 @@ import (
 
 	"github.com/o2fa/o2fa"
 	"github.com/o2fa/o2fa/daemon/internal/keystore"
+	"github.com/o2fa/o2fa/internal/atomicfile"
 	"github.com/o2fa/o2fa/internal/secret"
 	"github.com/o2fa/o2fa/ipc"
 	"github.com/o2fa/o2fa/ipc/socket"
@@ -101,6 +102,10 @@ func (d *Daemon) Run(ctx context.Context) error {
 		file := openLog(p.LogFile())
 		defer file.Close()
 		d.log = slog.New(slog.NewTextHandler(file, nil))
+	}
+	// The lock makes sure that nobody is writing one of them.
+	if err := atomicfile.RemoveLeftovers(p.Dir); err != nil {
+		d.log.Warn("removing what an interrupted daemon left", "error", err.Error())
 	}
 	listener, err := p.Listen()
 	if err != nil {

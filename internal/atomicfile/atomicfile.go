@@ -1,7 +1,7 @@
 // Package atomicfile owns how a file is replaced: a reader, and a machine that
 // lost power, finds the old content whole or the new content whole. It knows
-// nothing of what it writes, and it never cleans up behind a killed process: a
-// leftover is named .o2fa-*.tmp and lies beside its target.
+// nothing of what it writes. What a killed process leaves is named .o2fa-*.tmp
+// and lies beside its target until RemoveLeftovers is called.
 package atomicfile
 
 import (

@@ -73,7 +73,7 @@ func mustStay(running string, next *candidate, started, now time.Time) string {
 		return fmt.Sprintf("that one speaks API %d only", next.API)
 	case strings.Contains(next.Release, "-"):
 		return "a development build replaces no daemon"
-	case !newer(next.Release, running):
+	case !ipc.NewerRelease(next.Release, running):
 		return "that one is not newer"
 	case started.IsZero():
 		return "it does not say since when it runs"

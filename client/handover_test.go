@@ -120,19 +120,3 @@ func TestMustStay(t *testing.T) {
 		}
 	}
 }
-
-func TestNewer(t *testing.T) {
-	ascending := []string{"0.1.0-dev", "0.1.0", "0.2.0", "0.10.0-dev", "0.10.0", "0.10.1", "1.0.0-rc1", "1.0.0", "10.0.0"}
-	for i, a := range ascending {
-		for j, b := range ascending {
-			if newer(a, b) != (i > j) {
-				t.Errorf("newer(%s, %s) = %v", a, b, i <= j)
-			}
-		}
-	}
-	for _, none := range []string{"", "1", "1.2", "1.2.3.4", "v1.2.3", "1.2.x", "1.-2.3", "1..3"} {
-		if newer(none, "0.0.1") || newer("9.9.9", none) {
-			t.Errorf("%q counts as a release", none)
-		}
-	}
-}

@@ -91,6 +91,10 @@ func (d *Daemon) admit(r *http.Request) error {
 	if host != "" && host != "o2fa" && host != "localhost" {
 		return &ipc.Error{Code: ipc.CodeRefused, Message: "the Host header must be o2fa, localhost or absent"}
 	}
+	if number := r.Header.Get(ipc.HeaderVersion); number != "" && number != strconv.Itoa(ipc.Version) {
+		return &ipc.Error{Code: ipc.CodeVersion, Message: fmt.Sprintf("this daemon speaks API %d, not the one that was asked for", ipc.Version),
+			Hint: "use an o2fa of the release " + o2fa.Version()}
+	}
 	if p := r.Header.Get(ipc.HeaderProfile); p != "" && p != d.cfg.Profile.ID {
 		return &ipc.Error{Code: ipc.CodeProfile,
 			Message: fmt.Sprintf("this daemon serves %s, not the profile that was asked for", d.cfg.Profile.Dir),

@@ -379,6 +379,8 @@ func TestRefusals(t *testing.T) {
 		{"a foreign host", "GET", ipc.PathStatus, "", http.Header{"Host": {"evil.example"}}, ipc.CodeRefused},
 		{"a host that begins like ours", "GET", ipc.PathStatus, "", http.Header{"Host": {"o2fa.evil.example"}}, ipc.CodeRefused},
 		{"another profile", "GET", ipc.PathStatus, "", http.Header{ipc.HeaderProfile: {"000000000000"}}, ipc.CodeProfile},
+		{"a newer API", "GET", ipc.PathStatus, "", http.Header{ipc.HeaderVersion: {"2"}}, ipc.CodeVersion},
+		{"an API that is no number", "GET", ipc.PathStatus, "", http.Header{ipc.HeaderVersion: {"x"}}, ipc.CodeVersion},
 		{"an unknown path", "GET", "/v1/nothing", "", nil, ipc.CodeUnknownPath},
 		{"the root", "GET", "/", "", nil, ipc.CodeUnknownPath},
 		{"GET of a code", "GET", ipc.PathCode + "?name=github", "", nil, ipc.CodeMethod},

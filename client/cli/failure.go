@@ -15,6 +15,8 @@ var exits = [...]struct {
 	code ipc.ErrorCode
 	exit int
 }{
+	{ipc.CodeBadRequest, command.ExitUsage},
+	{ipc.CodeTooLarge, command.ExitUsage},
 	{ipc.CodeInvalid, command.ExitUsage},
 	{ipc.CodeNotFound, command.ExitNotFound},
 	{ipc.CodeAmbiguous, command.ExitAmbiguous},

@@ -20,7 +20,7 @@ import (
 // Bounds of the file. What is larger is a mistake, not a secrets file.
 const (
 	MaxSize   = 64 << 20 // bytes of the file
-	MaxRows   = 1 << 20  // rows, good and bad
+	MaxRows   = 1 << 18  // rows, good and bad
 	MaxName   = 1 << 10  // bytes of one name
 	MaxSecret = 1 << 10  // bytes of one secret, decoded
 )

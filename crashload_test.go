@@ -186,11 +186,7 @@ func hotpCode(seed uint64, name string, counter uint64) string {
 
 func (w *worker) undoOrList(ctx context.Context) bool {
 	if w.rng.IntN(3) == 0 {
-		var undone ipc.UndoReply
-		return w.do(&operation{kind: "undo"}, func() (err error) {
-			undone, err = w.Undo(ctx)
-			return err
-		}, func() { w.ledger.undone(undone) }, ipc.ErrNothing, ipc.ErrUninitialized)
+		return w.undo(ctx)
 	}
 	list, err := w.Entries(ctx, "", false)
 	w.ledger.mu.Lock()
@@ -209,6 +205,14 @@ func (w *worker) undoOrList(ctx context.Context) bool {
 		}
 	}
 	return true
+}
+
+func (w *worker) undo(ctx context.Context) bool {
+	var undone ipc.UndoReply
+	return w.do(&operation{kind: "undo"}, func() (err error) {
+		undone, err = w.Undo(ctx)
+		return err
+	}, func() { w.ledger.undone(undone) }, ipc.ErrNothing, ipc.ErrUninitialized)
 }
 
 // rewrites changes secrets.json a few times, in the ways that programs do.

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/o2fa/o2fa/daemon/internal/keystore"
 	"github.com/o2fa/o2fa/daemon/internal/vault"
+	"github.com/o2fa/o2fa/internal/atomicfile"
 	"github.com/o2fa/o2fa/internal/secret"
 	"github.com/o2fa/o2fa/ipc"
 )
@@ -69,6 +71,10 @@ func (k *keeper) makeVault(ctx context.Context, kind string, pass secret.Bytes) 
 		return nil, err
 	}
 	defer key.Wipe()
+	// The directory may be new, and its name in the one above not yet durable.
+	if err := atomicfile.SyncDir(filepath.Dir(filepath.Dir(k.files.vault))); err != nil {
+		k.log.Warn("making the profile's name durable", "error", err.Error())
+	}
 	slots := []vault.NewSlot{{ID: header.ID, Header: header.Encode(), Key: key}}
 	v, err := vault.Create(k.files.vault, id, slots, k.options())
 	if err != nil {

@@ -52,6 +52,9 @@ type Config struct {
 	Now func() time.Time
 	// Keyring takes the OS keyring's place, for tests.
 	Keyring keystore.Store
+	// Cost of new passphrase slots; its zero value is the default. Only tests
+	// can make another.
+	Cost keystore.Cost
 }
 
 // Daemon serves one profile. It is made by New and lives for one Run.
@@ -185,7 +188,7 @@ func (d *Daemon) store(t keystore.Type, pass secret.Bytes, waiting func(bool)) (
 	case keystore.TypeKeyring:
 		return keystore.NewKeyring(keystore.KeyringConfig{Getenv: d.cfg.Getenv, Waiting: waiting}), nil
 	case keystore.TypePassphrase:
-		return keystore.NewPassphrase(pass, keystore.DefaultCost()), nil
+		return keystore.NewPassphrase(pass, d.cfg.Cost), nil
 	case keystore.TypeKeyfile:
 		return keystore.NewKeyfile(d.keyfile()), nil
 	}

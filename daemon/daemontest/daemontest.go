@@ -15,6 +15,7 @@ import (
 	"github.com/o2fa/o2fa/client"
 	"github.com/o2fa/o2fa/daemon"
 	"github.com/o2fa/o2fa/daemon/internal/keystore"
+	"github.com/o2fa/o2fa/daemon/internal/keystore/keystoretest"
 	"github.com/o2fa/o2fa/ipc"
 	"github.com/o2fa/o2fa/ipc/socket"
 )
@@ -59,6 +60,7 @@ func New(tb testing.TB) *Daemon {
 			Keystore: "keyring",
 			Log:      slog.New(slog.NewTextHandler(io.Discard, nil)),
 			Keyring:  keystore.NewMemory(),
+			Cost:     keystoretest.CheapCost(tb),
 		},
 	}
 }

@@ -224,6 +224,11 @@ func childReadOnly() error {
 		if err := mountReadOnly(dir); err != nil {
 			return err
 		}
+		// A socket cannot be made in there.
+		got := addressIn("", Profile{Dir: dir, ID: "0123456789ab"}, true)
+		if !strings.HasPrefix(got, "/tmp/o2fa-") || filepath.Base(got) != "0123456789ab.sock" {
+			return fmt.Errorf("a read-only profile listens at %s", got)
+		}
 	}
 	if err := os.WriteFile(filepath.Join(dir, "probe"), nil, 0o600); err == nil {
 		return errors.New("the directory is writable, this test shows nothing")

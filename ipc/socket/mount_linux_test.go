@@ -1,8 +1,6 @@
 package socket
 
 import (
-	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 )
@@ -31,17 +29,5 @@ func TestLockOnReadOnlyMount(t *testing.T) {
 			}
 			waitOK(t, child(t, "read-only", p.Dir+":mount", &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}))
 		})
-	}
-}
-
-// TestAddressOnReadOnlyFileSystem uses /proc, where no file can be made, as a
-// stand-in: the answer of access(2) is what counts.
-func TestAddressOnReadOnlyFileSystem(t *testing.T) {
-	if !readOnly("/sys") {
-		t.Skip("/sys is writable here")
-	}
-	p := Profile{Dir: "/sys", ID: "0123456789ab"}
-	if got := addressIn("", p, true); !strings.HasPrefix(got, "/tmp/o2fa-") || filepath.Base(got) != "0123456789ab.sock" {
-		t.Errorf("a read-only profile listens at %s", got)
 	}
 }

@@ -96,7 +96,7 @@ func (w *writer) account(e *Entry) {
 	}
 	w.text("source", e.Source)
 	w.number("created", uint64(e.Created))
-	if e.Updated != e.Created {
+	if e.Updated != 0 && e.Updated != e.Created {
 		w.number("updated", uint64(e.Updated))
 	}
 	w.text("device", e.Device)

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"runtime"
+	"syscall"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -28,6 +29,10 @@ func mapSize() int {
 	}
 	return 256 << 20
 }
+
+// allocSize is by how much a file grows that is too small; bbolt's own 16 MiB
+// would make every vault that large.
+const allocSize = 64 << 10
 
 // Open opens the vault at path, locked. Where the file cannot be written it is
 // opened for reading alone, see ReadOnly. Without a file the error is
@@ -58,7 +63,7 @@ func open(path string, opt Options, readOnly bool) (_ *Vault, err error) {
 	defer func() {
 		if err != nil && v.file != nil {
 			// bbolt may have closed it already, or have panicked and kept it.
-			_ = v.file.Close()
+			_ = release(v.file)
 		}
 	}()
 	err = guard(func() error {
@@ -71,6 +76,7 @@ func open(path string, opt Options, readOnly bool) (_ *Vault, err error) {
 	if err != nil {
 		return nil, notVault(path, missing(err))
 	}
+	v.db.AllocSize = allocSize
 	if err := v.check(); err != nil {
 		return nil, errors.Join(err, v.Close())
 	}
@@ -129,6 +135,9 @@ const boltMagic = 0xED0CDAED
 
 // notVault tells a file that never was a vault from one that is damaged.
 func notVault(path string, err error) error {
+	if errno := syscall.Errno(0); errors.Is(err, ErrStorage) && !errors.As(err, &errno) {
+		return corrupt("%v", err) // what bbolt says of a file that it could read
+	}
 	if !errors.Is(err, bolterrors.ErrInvalid) {
 		return err
 	}

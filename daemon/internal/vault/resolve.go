@@ -64,6 +64,7 @@ func (v *Vault) search(name string) ([]Summary, error) {
 		return nil, &NotFoundError{}
 	}
 	for _, matches := range []func(s *Summary) bool{
+		func(s *Summary) bool { return s.foldedName == folded }, // which a damaged index has lost
 		func(s *Summary) bool { return s.foldedIssuer == folded },
 		func(s *Summary) bool { return strings.HasPrefix(s.foldedName, folded) },
 		func(s *Summary) bool {

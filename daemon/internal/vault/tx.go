@@ -62,8 +62,11 @@ func (v *Vault) Update(op string, f func(tx *Tx) error) error {
 	}
 	defer func() {
 		clear(tx.plain[:cap(tx.plain)])
-		_ = v.write(tx.bolt.Rollback) // nothing after a commit
+		_ = guard(tx.bolt.Rollback) // nothing after a commit
 	}()
+	if err := v.checkOnce(tx.bolt); err != nil {
+		return fmt.Errorf("beginning change: %w", err)
+	}
 	if err := f(tx); err != nil {
 		return err
 	}
@@ -82,6 +85,18 @@ func (v *Vault) Update(op string, f func(tx *Tx) error) error {
 			v.list = merged(v.list, tx.changed)
 		}
 	}
+	return nil
+}
+
+// checkOnce runs checkPages before the first change since Open.
+func (v *Vault) checkOnce(tx *bolt.Tx) error {
+	if v.checked {
+		return nil
+	}
+	if err := v.write(func() error { return checkPages(tx) }); err != nil {
+		return err
+	}
+	v.checked = true
 	return nil
 }
 

@@ -48,6 +48,7 @@ type Vault struct {
 	unwritable, unreadable atomic.Bool
 
 	writing sync.Mutex // held by Update from its first look to its last note in memory
+	checked bool       // by checkPages; guarded by writing
 
 	mu            sync.RWMutex // guards what follows; never held during disk access
 	keys          *keys        // nil while locked
@@ -96,7 +97,7 @@ func (v *Vault) Close() error {
 	if v.unwritable.Load() || v.unreadable.Load() {
 		// bbolt's own Close would ask for the locks. The mapping is left to
 		// the end of the process.
-		return classify(v.file.Close())
+		return classify(release(v.file))
 	}
 	if err := guard(v.db.Close); err != nil {
 		return fmt.Errorf("closing vault: %w", err)

@@ -41,7 +41,9 @@ const allocSize = 64 << 10
 func Open(path string, opt Options) (*Vault, error) {
 	v, err := open(path, opt, false)
 	if errors.Is(err, ErrReadOnly) {
-		v, err = open(path, opt, true)
+		if v, err = open(path, opt, true); errors.Is(err, ErrReadOnly) {
+			err = fmt.Errorf("%w: it may not be read either", ErrStorage)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("opening vault: %w", err)

@@ -1,0 +1,214 @@
+package vault
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// withMounts runs the calling test once more in a child process with mounts of
+// its own, and tells whether this is that child. Without root the child is
+// root of a user namespace.
+func withMounts(t *testing.T) (child bool) {
+	t.Helper()
+	const env = "VAULT_TEST_MOUNTS"
+	if os.Getenv(env) != "" {
+		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+			t.Fatal(err)
+		}
+		return true
+	}
+	cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), env+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+	if os.Getuid() != 0 {
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
+	}
+	out, err := cmd.CombinedOutput()
+	if errors.Is(err, syscall.EPERM) {
+		t.Skipf("mounts are not allowed here: %v", err)
+	}
+	if err != nil || !bytes.Contains(out, []byte("--- PASS: "+t.Name())) {
+		t.Errorf("with mounts: %v\n%s", err, out)
+	}
+	return false
+}
+
+// On a full disk a change says so, nothing that was stored is touched, codes
+// go on, and so do changes once there is room.
+func TestDiskFull(t *testing.T) {
+	if !withMounts(t) {
+		return
+	}
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Unmount(dir, unix.MNT_DETACH)
+	v, err := Create(filepath.Join(dir, "vault.db"), testVaultID, testSlots(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { v.Close() }()
+	hotp := entry("counter")
+	hotp.Type, hotp.Period = "hotp", 0
+	counter := add(t, v, hotp)
+	stored := 1
+	for ; err == nil; stored++ {
+		err = v.Update("add", func(tx *Tx) error { _, _, err := tx.Add(entry(fmt.Sprint("e", stored))); return err })
+	}
+	stored--
+	if !errors.Is(err, ErrDiskFull) {
+		t.Fatalf("after %d: %v", stored, err)
+	}
+	// Large and small changes, many times: each refused, none does harm.
+	for i := range 20 {
+		err := v.Update("add", func(tx *Tx) error {
+			for range 1 + 100*(i%3) {
+				e := entry(fmt.Sprint("more", i))
+				e.Note = strings.Repeat("x", MaxNote)
+				if _, _, err := tx.Add(e); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err == nil {
+			stored++ // the journal or a freed page made room for a small one
+		} else if !errors.Is(err, ErrDiskFull) {
+			t.Errorf("change %d: %v", i, err)
+		}
+	}
+	check := func() {
+		t.Helper()
+		list, err := v.List()
+		if live, _ := v.Count(); err != nil || live != stored || len(list) != stored {
+			t.Errorf("%d counted, %d listed, %v, want %d", live, len(list), err, stored)
+		}
+		for _, s := range list {
+			if err := v.OpenSecret(s.ID, func(*Entry) error { return nil }); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	check()
+	full := filepath.Join(dir, "another.db")
+	if w, err := Create(full, testVaultID, testSlots(), Options{}); !errors.Is(err, ErrDiskFull) {
+		t.Errorf("Create on a full disk: %v, %v", w, err)
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 1 {
+		t.Errorf("left behind: %v", left)
+	}
+	v = reopen(t, v)
+	check()
+	if err := unix.Mount("", dir, "", unix.MS_REMOUNT, "size=8m"); err != nil {
+		t.Fatal(err)
+	}
+	for range 50 {
+		add(t, v, entry("room"))
+		stored++
+	}
+	if err := v.Step(counter, func(*Entry, uint64) error { return nil }); err != nil {
+		t.Error(err)
+	}
+	check()
+	v = reopen(t, v)
+	check()
+}
+
+// On a read-only file system codes are served and changes refused.
+func TestReadOnlyFileSystem(t *testing.T) {
+	if !withMounts(t) {
+		return
+	}
+	dir := t.TempDir()
+	v, err := Create(filepath.Join(dir, "vault.db"), testVaultID, testSlots(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := add(t, v, entry("a"))
+	if err := v.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount(dir, dir, "", unix.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Unmount(dir, unix.MNT_DETACH)
+	if err := unix.Mount("", dir, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	v = openVault(t, v.path, Options{})
+	if !v.ReadOnly() {
+		t.Error("not read-only")
+	}
+	if s, err := v.Resolve("a"); err != nil || s.ID != id {
+		t.Errorf("Resolve: %v", err)
+	}
+	if err := v.OpenSecret(id, func(*Entry) error { return nil }); err != nil {
+		t.Error(err)
+	}
+	if list, err := v.List(); err != nil || len(list) != 1 {
+		t.Errorf("List: %v", err)
+	}
+	for what, err := range map[string]error{
+		"Update": v.Update("add", func(tx *Tx) error { t.Error("Update ran"); return nil }),
+		"Step":   v.Step(id, func(*Entry, uint64) error { t.Error("Step ran"); return nil }),
+		"Undo":   func() error { _, err := v.Undo(); return err }(),
+		"Create": func() error {
+			_, err := Create(filepath.Join(dir, "x"), testVaultID, testSlots(), Options{})
+			return err
+		}(),
+	} {
+		if !errors.Is(err, ErrReadOnly) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// A file that is cut while it is open is a fault of the mapping, which must not
+// end the process.
+func TestCutWhileOpen(t *testing.T) {
+	v := newVault(t)
+	fill(t, v, 200)
+	id := add(t, v, entry("a"))
+	if err := os.Truncate(v.path, 8192); err != nil {
+		t.Fatal(err)
+	}
+	for what, err := range map[string]error{
+		"OpenSecret": v.OpenSecret(id, func(*Entry) error { return nil }),
+		"Lookup":     func() error { _, err := v.Lookup("a"); return err }(),
+		"List":       func() error { _, err := v.List(); return err }(),
+		"Slots":      func() error { _, err := v.Slots(); return err }(),
+		"Update":     v.Update("add", func(tx *Tx) error { _, _, err := tx.Add(entry("b")); return err }),
+		"again":      v.Update("add", func(tx *Tx) error { _, _, err := tx.Add(entry("b")); return err }),
+	} {
+		if !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if err := os.Truncate(v.path, 0); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := v.Slots(); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("Slots of nothing: %v", err)
+		}
+	}
+	if err := v.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	// The lock went with it, although the mapping is still there.
+	if _, err := Open(v.path, Options{}); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("Open of what is left: %v", err)
+	}
+}

@@ -14,8 +14,8 @@ import (
 	"github.com/o2fa/o2fa/internal/secret"
 )
 
-// The frozen vault of format 1 and what is in it. The file has pages of 4 KiB
-// and the byte order of a PC; bbolt opens it on machines that have the same.
+// The frozen vault of format 1 and what is in it. The file has the byte
+// order of a PC, which bbolt wants on the machine too.
 const (
 	frozenFile  = "testdata/format1.db"
 	frozenWords = "../../../docs/vectors/vault-format1.json"

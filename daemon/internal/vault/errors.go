@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"syscall"
 
-	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 )
 
@@ -88,7 +87,7 @@ func classify(err error) error {
 		sentinel = ErrReadOnly
 	case errors.Is(err, bolterrors.ErrTimeout):
 		sentinel = ErrBusy
-	case errors.Is(err, bolt.ErrDatabaseNotOpen):
+	case errors.Is(err, bolterrors.ErrDatabaseNotOpen):
 		sentinel = ErrClosed
 	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum),
 		errors.Is(err, bolterrors.ErrVersionMismatch), errors.Is(err, bolterrors.ErrInvalidMapping):

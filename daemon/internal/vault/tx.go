@@ -3,6 +3,7 @@ package vault
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -107,7 +108,7 @@ func (v *Vault) write(f func() error) error {
 		return corrupt("an earlier change met damage")
 	}
 	err := guard(f)
-	if _, panicked := err.(*damage); panicked {
+	if panicked := new(damage); errors.As(err, &panicked) {
 		v.unwritable.Store(true)
 	}
 	return err

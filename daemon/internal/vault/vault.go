@@ -8,6 +8,7 @@
 package vault
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime/debug"
@@ -149,7 +150,7 @@ func (v *Vault) view(f func(tx *bolt.Tx) error) error {
 			return f(tx)
 		})
 	})
-	if _, panicked := err.(*damage); panicked && !began {
+	if panicked := new(damage); errors.As(err, &panicked) && !began {
 		v.unreadable.Store(true)
 	}
 	return err

@@ -66,6 +66,10 @@ func corrupt(format string, args ...any) error {
 var known = []error{ErrLocked, ErrWrongKey, ErrNotFound, ErrAmbiguous, ErrNothing, ErrNewerFormat, ErrCorrupt,
 	ErrNotVault, ErrExists, ErrReadOnly, ErrDiskFull, ErrInvalid, ErrBusy, ErrStorage, ErrClosed}
 
+// Classify puts one of this package's sentinels on an error of the operating
+// system, so that one that came from beside the vault is named as its own are.
+func Classify(err error) error { return classify(err) }
+
 // classify puts one of our sentinels on an error of bbolt or of the operating
 // system.
 func classify(err error) error {

@@ -126,6 +126,7 @@ func (v *Vault) check() error {
 		if info.Size() < tx.Size() {
 			return corrupt("the file has %d bytes of %d", info.Size(), tx.Size())
 		}
+		v.torn = torn(v.file, tx.DB().Info().PageSize)
 		v.format, v.id, err = readHeader(tx)
 		return err
 	})

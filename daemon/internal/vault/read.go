@@ -92,6 +92,9 @@ func (v *Vault) Get(id ID) (Entry, error) {
 	s := scratches.Get().(*scratch)
 	defer s.free()
 	if err := v.fetch(s, bucketEntry, id[:]); err != nil {
+		if _, listed := v.Summary(id); errors.Is(err, ErrNotFound) && listed == nil {
+			err = corrupt("entry %s is listed and not there", id)
+		}
 		return Entry{}, err
 	}
 	e, plain, err := k.openEntry(seal.VaultEntry, id, s.sealed, s.plain)
@@ -217,10 +220,36 @@ func (v *Vault) List() ([]Summary, error) {
 	}
 	slices.SortFunc(list, compareSummaries)
 	v.mu.Lock()
-	defer v.mu.Unlock()
 	// A change since then may or may not be in what was read.
-	if v.keys == k && v.changes == changes {
+	current, whole := v.keys == k && v.changes == changes, len(list) == v.live
+	if current && whole {
 		v.list = list
+	}
+	v.mu.Unlock()
+	if current && !whole {
+		return v.recount(k)
+	}
+	return list, nil
+}
+
+// recount reads the list while nothing is being changed, and holds it against
+// the sealed count: a page can be damaged in such a way that it merely seems to
+// hold less.
+func (v *Vault) recount(k *keys) ([]Summary, error) {
+	v.writing.Lock()
+	defer v.writing.Unlock()
+	list, err := v.readSummaries(k, bucketSummary)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(list, compareSummaries)
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	switch {
+	case v.keys != k:
+		return nil, ErrLocked
+	case len(list) != v.live:
+		return nil, corrupt("it lists %d entries of %d", len(list), v.live)
 	}
 	return list, nil
 }

@@ -41,8 +41,9 @@ type rowChange struct {
 }
 
 // Update runs f as one change. When it returns nil, all is on the disk; when it
-// returns an error, which is f's own or the storage's, nothing has changed. op
-// names the change to whoever undoes it; a change with op "" cannot be undone.
+// returns an error, which is f's own or the storage's, nothing has changed;
+// only after ErrStorage, when the last sync failed, it may have. op names the
+// change to whoever undoes it; a change with op "" cannot be undone.
 func (v *Vault) Update(op string, f func(tx *Tx) error) error {
 	k, err := v.unlocked()
 	if err != nil {
@@ -75,6 +76,7 @@ func (v *Vault) Update(op string, f func(tx *Tx) error) error {
 		return nil
 	}
 	if err := tx.finish(op); err != nil {
+		v.recall(k)
 		return fmt.Errorf("storing change: %w", err)
 	}
 	v.mu.Lock()
@@ -87,6 +89,22 @@ func (v *Vault) Update(op string, f func(tx *Tx) error) error {
 		}
 	}
 	return nil
+}
+
+// recall forgets what is known in memory of the entries, after a change that
+// was not stored, or was, but for its last sync: only the file knows.
+func (v *Vault) recall(k *keys) {
+	count, err := v.readMeta(k, metaCount)
+	live, trashed, countErr := parseCount(count)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.changes++
+	if v.keys == k {
+		v.list = nil
+		if err == nil && countErr == nil {
+			v.live, v.trashed = live, trashed
+		}
+	}
 }
 
 // checkOnce runs checkPages before the first change since Open.

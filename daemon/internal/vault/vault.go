@@ -42,6 +42,7 @@ type Vault struct {
 	id       [16]byte
 	format   int
 	readOnly bool
+	torn     bool // see Torn
 
 	// A panic inside bbolt may leave its locks held, and whoever asks for them
 	// again would wait for ever: unwritable is set after one in a write
@@ -67,6 +68,10 @@ func (v *Vault) Format() int { return v.format }
 // ReadOnly reports whether the file can only be read. Codes are served all the
 // same, changes answer with ErrReadOnly.
 func (v *Vault) ReadOnly() bool { return v.readOnly }
+
+// Torn reports that the vault was opened as it was before its last change,
+// perhaps: of the two pages that name the last state one did not hold.
+func (v *Vault) Torn() bool { return v.torn }
 
 // Count returns the number of entries and of those in the trash; 0 and 0 while
 // locked.

@@ -90,6 +90,9 @@ func (d *Daemon) postEntries(r *http.Request) (any, error) {
 		reply.Total, _ = v.Count()
 		return nil
 	})
+	if err == nil {
+		d.intake.retry()
+	}
 	return reply, err
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"syscall"
 
 	"github.com/o2fa/o2fa/daemon/internal/keystore"
 	"github.com/o2fa/o2fa/daemon/internal/vault"
@@ -26,12 +27,24 @@ func (k *keeper) problemOf(err error) *ipc.Error {
 	if n := (*vault.NotFoundError)(nil); errors.As(err, &n) {
 		return &ipc.Error{Code: ipc.CodeNotFound, Message: "no entry matches", Hint: "o2fa list", Candidates: wireEntries(n.Near)}
 	}
+	if wire := k.meaningOf(err); wire != nil {
+		return wire
+	}
+	if fault := syscall.Errno(0); errors.As(err, &fault) {
+		// A key file lies on the same disk, which may be full or read-only.
+		return k.meaningOf(vault.Classify(err))
+	}
+	return &ipc.Error{Code: ipc.CodeInternal, Message: "an unexpected failure; the daemon's log has the details"}
+}
+
+// meaningOf returns err as the wire knows it, nil if it has no sentinel.
+func (k *keeper) meaningOf(err error) *ipc.Error {
 	for _, m := range k.meanings() {
 		if errors.Is(err, m.sentinel) {
 			return &ipc.Error{Code: m.code, Message: m.message(err), Hint: m.hint}
 		}
 	}
-	return &ipc.Error{Code: ipc.CodeInternal, Message: "an unexpected failure; the daemon's log has the details"}
+	return nil
 }
 
 // meaning says what a sentinel of the daemon's inside is to a user.
@@ -61,7 +74,7 @@ func (k *keeper) meanings() []meaning {
 		{vault.ErrDiskFull, ipc.CodeDiskFull, fixed("the disk that holds " + path + " is full: nothing was changed"),
 			"free some space there, then try again"},
 		{vault.ErrBusy, ipc.CodeStorage, fixed("another program holds " + path), "end it, then o2fa unlock"},
-		{vault.ErrStorage, ipc.CodeStorage, own, "see the disk's own messages; nothing was changed"},
+		{vault.ErrStorage, ipc.CodeStorage, own, "see the disk's own messages, and o2fa list for what is there"},
 		{vault.ErrWrongKey, ipc.CodeOrphan, fixed("the key that was found does not open this vault"), "put back the key, or the vault, that belongs to the other"},
 		{keystore.ErrMissing, ipc.CodeOrphan, own, "put the key back, or use another key slot"},
 		{keystore.ErrDamaged, ipc.CodeOrphan, own, "put the key back, or use another key slot"},
@@ -73,8 +86,8 @@ func (k *keeper) meanings() []meaning {
 		{keystore.ErrUnavailable, ipc.CodeKeystore, own, noKeyringHint},
 		{keystore.ErrKeyringLocked, ipc.CodeKeystore, own, "unlock the keyring, then o2fa unlock; without one: " + noKeyringHint},
 		{keystore.ErrBusy, ipc.CodeKeystore, own, "answer the keyring's dialog, then o2fa unlock"},
-		{fs.ErrPermission, ipc.CodeStorage, own, ""},
-		{fs.ErrNotExist, ipc.CodeStorage, own, ""},
+		{fs.ErrPermission, ipc.CodeStorage, own, "let this user read and write it, then o2fa unlock"},
+		{fs.ErrNotExist, ipc.CodeStorage, own, "put it in its place, then o2fa unlock"},
 		{context.DeadlineExceeded, ipc.CodeWaiting, fixed("it took too long"), "o2fa status"},
 		{context.Canceled, ipc.CodeWaiting, fixed("it was interrupted"), "o2fa status"},
 	}

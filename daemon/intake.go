@@ -87,6 +87,14 @@ func (in *intake) nudge() {
 	}
 }
 
+// retry asks for a look if the last one met a failure of the vault, such as a
+// full disk. It is called after a change that worked: so may a look by now.
+func (in *intake) retry() {
+	if s := in.report(); s.NeedLook && s.Problem != "" {
+		in.nudge()
+	}
+}
+
 // report returns what was last seen.
 func (in *intake) report() *ipc.SecretsFileStatus {
 	in.mu.Lock()

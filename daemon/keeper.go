@@ -194,9 +194,18 @@ func (k *keeper) openAndUnlock(ctx context.Context) (ipc.State, *ipc.Error) {
 		return ipc.StateLocked, k.lockedBy(err)
 	}
 	if k.vaultNow().Unlocked() {
-		return ipc.StateReady, nil
+		return ipc.StateReady, k.doubt()
 	}
 	return ipc.StateLocked, nil
+}
+
+// doubt is what is wrong with a vault although it can be used.
+func (k *keeper) doubt() *ipc.Error {
+	if !k.vaultNow().Torn() {
+		return nil
+	}
+	return &ipc.Error{Code: ipc.CodeCorrupt, Message: "a first page of " + k.files.vault + " is damaged: its last change may be missing",
+		Hint: "o2fa list; the next change mends the page"}
 }
 
 // vaultNow returns the vault, for the holder of attempt, who alone replaces it.
@@ -215,8 +224,12 @@ func (k *keeper) setVault(v *vault.Vault) {
 // openFile opens vault.db, locked. Without the file it tells a fresh profile
 // from one whose vault is gone.
 func (k *keeper) openFile() (ipc.State, *ipc.Error) {
-	if k.vaultNow() != nil {
-		return ipc.StateLocked, nil
+	if v := k.vaultNow(); v != nil {
+		if v.Unlocked() {
+			return ipc.StateLocked, nil
+		}
+		// Meanwhile the file may have been put back, or have become writable.
+		k.closeFile(v)
 	}
 	v, err := vault.Open(k.files.vault, k.options())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -233,6 +246,17 @@ func (k *keeper) openFile() (ipc.State, *ipc.Error) {
 		k.mark(v)
 	}
 	return ipc.StateLocked, nil
+}
+
+// closeFile locks and closes the vault, after its users have finished.
+func (k *keeper) closeFile(v *vault.Vault) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	v.Lock()
+	if err := v.Close(); err != nil {
+		k.log.Warn("closing vault", "error", err.Error())
+	}
+	k.vault = nil
 }
 
 func (k *keeper) options() vault.Options { return vault.Options{Now: k.now} }
@@ -267,9 +291,14 @@ func (k *keeper) tryAutomatic(ctx context.Context) error {
 		}
 		defer pass.Wipe()
 	}
-	return k.trySlots(ctx, pass, func(h keystore.Header) bool {
+	err := k.trySlots(ctx, pass, func(h keystore.Header) bool {
 		return h.Type != keystore.TypePassphrase || pass.Len() > 0
 	})
+	if errors.Is(err, ipc.ErrPassphrase) {
+		return &ipc.Error{Code: ipc.CodePassphrase, Message: "the passphrase in " + k.policy.passphraseFile + " is wrong",
+			Hint: "put the right one there, then o2fa unlock"}
+	}
+	return err
 }
 
 // trySlots tries the slots that want accepts, in order, and returns the last
@@ -310,7 +339,11 @@ func (k *keeper) trySlot(ctx context.Context, v *vault.Vault, h keystore.Header,
 	// Nobody may read the vault while its keys come in.
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return v.Unlock(h.ID, key)
+	err = v.Unlock(h.ID, key)
+	if h.Type == keystore.TypePassphrase && errors.Is(err, vault.ErrWrongKey) {
+		return &ipc.Error{Code: ipc.CodePassphrase, Message: "the passphrase is wrong", Hint: "o2fa unlock"}
+	}
+	return err
 }
 
 // unlock opens the vault: with a passphrase its slots alone, without one the
@@ -318,8 +351,11 @@ func (k *keeper) trySlot(ctx context.Context, v *vault.Vault, h keystore.Header,
 func (k *keeper) unlock(ctx context.Context, pass secret.Bytes) error {
 	attempt := k.begin(ctx)
 	if v := k.vaultNow(); v != nil && v.Unlocked() {
-		k.end(ipc.StateReady, k.problemNow())
-		return nil
+		if k.problemNow() == nil {
+			k.end(ipc.StateReady, nil)
+			return nil
+		}
+		k.closeFile(v) // somebody may have put a good one in its place
 	}
 	if pass.Len() == 0 {
 		k.end(k.openAndUnlock(attempt))
@@ -334,7 +370,7 @@ func (k *keeper) unlock(ctx context.Context, pass secret.Bytes) error {
 		k.end(ipc.StateLocked, k.problemNow())
 		return err
 	}
-	k.end(ipc.StateReady, nil)
+	k.end(ipc.StateReady, k.doubt())
 	return nil
 }
 
@@ -349,11 +385,8 @@ func (k *keeper) tryPassphrase(ctx context.Context, pass secret.Bytes) error {
 		any = any || h.Type == keystore.TypePassphrase
 		return h.Type == keystore.TypePassphrase
 	})
-	switch {
-	case err == nil && !any:
+	if err == nil && !any {
 		return &ipc.Error{Code: ipc.CodeInvalid, Message: "this vault has no passphrase", Hint: "o2fa unlock, without a passphrase"}
-	case errors.Is(err, vault.ErrWrongKey):
-		return &ipc.Error{Code: ipc.CodePassphrase, Message: "the passphrase is wrong", Hint: "o2fa unlock"}
 	}
 	return err
 }
@@ -402,13 +435,7 @@ func (k *keeper) close() {
 	}
 	k.begin(context.Background())
 	if v := k.vaultNow(); v != nil {
-		k.mu.Lock()
-		v.Lock()
-		if err := v.Close(); err != nil {
-			k.log.Warn("closing vault", "error", err.Error())
-		}
-		k.vault = nil
-		k.mu.Unlock()
+		k.closeFile(v)
 	}
 	k.end(ipc.StateFailed, &ipc.Error{Code: ipc.CodeUnavailable, Message: "the daemon is shutting down"})
 }

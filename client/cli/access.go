@@ -60,7 +60,7 @@ func (a *agent) unlock(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if status.State == ipc.StateReady {
+	if status.State == ipc.StateReady && status.Problem == nil {
 		return nil
 	}
 	if !hasSlot(status, isPassphrase) {

@@ -12,17 +12,24 @@ import (
 // characters of both sets, line and paragraph separators, and all invisible
 // format characters (bidi overrides and isolates, zero-width, tags) are shown
 // as \u{…}, bytes that are no UTF-8 as \x{…}. A backslash that would read as
-// such an escape is itself escaped, so different texts stay different.
+// such an escape is itself escaped, so different texts stay different. The one
+// format character let through is the joiner between two emoji, which makes one
+// picture of them.
 func Escape(text string) string {
 	if isPlain(text) {
 		return text
 	}
 	var b strings.Builder
+	var before rune
 	for i, size := 0, 0; i < len(text); i += size {
 		var r rune
 		r, size = utf8.DecodeRuneInString(text[i:])
 		rest := text[i+size:]
+		joins := r == joiner && isEmoji(before) && startsWithEmoji(rest)
+		before = r
 		switch {
+		case joins:
+			b.WriteRune(r)
 		case r == utf8.RuneError && size == 1:
 			fmt.Fprintf(&b, `\x{%x}`, text[i])
 		case unsafeRune(r), r == '\\' && (strings.HasPrefix(rest, "u{") || strings.HasPrefix(rest, "x{")):
@@ -71,6 +78,21 @@ func unsafeRune(r rune) bool {
 	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)
 }
 
+// joiner is U+200D, the zero-width joiner.
+const joiner = 0x200d
+
+// isEmoji says whether r is, or ends, a picture that a joiner may join: a
+// pictograph, a skin tone, or the selector that makes a symbol a picture.
+func isEmoji(r rune) bool {
+	return r >= 0x1f000 && r <= 0x1faff || r >= 0x2190 && r <= 0x2bff || r == 0xfe0f
+}
+
+// startsWithEmoji says whether a picture begins text; a selector only ends one.
+func startsWithEmoji(text string) bool {
+	r, _ := utf8.DecodeRuneInString(text)
+	return r != 0xfe0f && isEmoji(r)
+}
+
 // wide lists the ranges of two cells, from Unicode's East Asian Width as
 // terminals draw it. Names are short: a few ranges do where a table would cost
 // each start of the program.
@@ -88,7 +110,7 @@ func Width(text string) int {
 		switch {
 		case r < 0x300:
 			cells++
-		case unicode.In(r, unicode.Mn, unicode.Me):
+		case r == joiner, unicode.In(r, unicode.Mn, unicode.Me):
 		case isWide(r):
 			cells += 2
 		default:
@@ -105,6 +127,21 @@ func isWide(r rune) bool {
 		}
 	}
 	return false
+}
+
+// Cut returns an escaped text that takes at most the given number of cells, the
+// last of which is … where something was cut off.
+func Cut(text string, cells int) string {
+	if Width(text) <= cells {
+		return text
+	}
+	kept := 0
+	for i, r := range text {
+		if kept += Width(string(r)); kept > cells-1 {
+			return text[:i] + "…"
+		}
+	}
+	return text
 }
 
 // Pad returns text with blanks up to the given number of cells.

@@ -20,6 +20,8 @@ func TestEscape(t *testing.T) {
 		{"a\u200bb\ufeff\u2060\u00ad", `a\u{200b}b\u{feff}\u{2060}\u{ad}`},
 		{"a\u2028b\u2029", `a\u{2028}b\u{2029}`},
 		{"\U000e0041", `\u{e0041}`},
+		{"👨\u200d👩\u200d👧 🏳\ufe0f\u200d🌈 👩🏽\u200d⚕\ufe0f", "👨\u200d👩\u200d👧 🏳\ufe0f\u200d🌈 👩🏽\u200d⚕\ufe0f"},
+		{"a\u200db 👨\u200d \u200d👨 👨\u200d\u200d👨 👨\u200d", `a\u{200d}b 👨\u{200d} \u{200d}👨 👨\u{200d}\u{200d}👨 👨\u{200d}`},
 		{"bad\xff\xfe", `bad\x{ff}\x{fe}`},
 		{`C:\users`, `C:\users`}, {`\u{1b}`, `\u{5c}u{1b}`}, {`\x{1b}`, `\u{5c}x{1b}`},
 		{"\ufffd", "\ufffd"},
@@ -31,12 +33,13 @@ func TestEscape(t *testing.T) {
 }
 
 func FuzzEscape(f *testing.F) {
-	for _, s := range []string{"plain", "\x1b[0m", "\u202e", "\xff", `\u{1b}`, "日本", `\\u{`} {
+	for _, s := range []string{"plain", "\x1b[0m", "\u202e", "\xff", `\u{1b}`, "日本", `\\u{`, "👨\u200d👩"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		got := Escape(s)
-		if !utf8.ValidString(got) || strings.ContainsFunc(got, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) }) {
+		unsafe := func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) && r != joiner }
+		if !utf8.ValidString(got) || strings.ContainsFunc(got, unsafe) {
 			t.Errorf("Escape(%q) = %q", s, got)
 		}
 		if back := unescape(got); back != s {
@@ -86,7 +89,7 @@ func TestWidth(t *testing.T) {
 	for _, tc := range []struct {
 		text  string
 		cells int
-	}{{"", 0}, {"abc", 3}, {"Zürich", 6}, {"Zu\u0308rich", 6}, {"日本", 4}, {"👍", 2}, {"Ж", 1}, {"한국", 4}} {
+	}{{"", 0}, {"abc", 3}, {"Zürich", 6}, {"Zu\u0308rich", 6}, {"日本", 4}, {"👍", 2}, {"👨\u200d👩", 4}, {"Ж", 1}, {"한국", 4}} {
 		if got := Width(tc.text); got != tc.cells {
 			t.Errorf("Width(%q) = %d, want %d", tc.text, got, tc.cells)
 		}
@@ -96,5 +99,17 @@ func TestWidth(t *testing.T) {
 	}
 	if got := Pad("long", 2); got != "long" {
 		t.Errorf("%q", got)
+	}
+}
+
+func TestCut(t *testing.T) {
+	for _, tc := range []struct {
+		text  string
+		cells int
+		want  string
+	}{{"", 3, ""}, {"abc", 3, "abc"}, {"abcd", 3, "ab…"}, {"日本語", 6, "日本語"}, {"日本語", 5, "日本…"}, {"日本語", 4, "日…"}} {
+		if got := Cut(tc.text, tc.cells); got != tc.want || Width(got) > tc.cells {
+			t.Errorf("Cut(%q, %d) = %q, want %q", tc.text, tc.cells, got, tc.want)
+		}
 	}
 }

@@ -19,16 +19,7 @@ import (
 // are. If a live entry agrees in secret, type, algorithm, digits, period,
 // issuer and name, nothing changes: its id is returned and existed is true.
 func (tx *Tx) Add(e Entry) (id ID, existed bool, err error) {
-	e.normalize()
-	if e.Created == 0 {
-		e.Created = tx.now
-	}
-	if e.Updated == 0 {
-		e.Updated = e.Created
-	}
-	if e.Device == "" {
-		e.Device = tx.k.device
-	}
+	e.complete(tx.now, tx.k.device)
 	if err := e.check(); err != nil {
 		return ID{}, false, err
 	}

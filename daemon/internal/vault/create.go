@@ -133,7 +133,7 @@ func populate(tx *bolt.Tx, id [16]byte, slots []NewSlot) error {
 	if err != nil {
 		return err
 	}
-	var device [8]byte
+	var device [deviceLen / 2]byte
 	rand.Read(device[:])
 	put := func(bucket, key, value []byte) {
 		err = errors.Join(err, tx.Bucket(bucket).Put(key, value))

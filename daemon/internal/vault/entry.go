@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/text/cases"
@@ -203,6 +205,41 @@ func (e *Entry) normalize() {
 			e.Tags[i] = norm.NFC.String(tag)
 		}
 	}
+}
+
+// complete fills in what a new entry need not say.
+func (e *Entry) complete(now int64, device string) {
+	e.normalize()
+	if e.Created == 0 {
+		e.Created = now
+	}
+	if e.Updated == 0 {
+		e.Updated = e.Created
+	}
+	if e.Device == "" {
+		e.Device = device
+	}
+}
+
+// Valid returns ErrInvalid, with a text that says why, if Add would refuse e,
+// which stays as it is.
+func (e *Entry) Valid() error {
+	c := *e
+	c.complete(time.Now().UnixMilli(), strings.Repeat("0", deviceLen)) // as long as what Add takes
+	if err := c.check(); err != nil {
+		return err
+	}
+	data := c.AppendJSON(nil)
+	clear(data)
+	return checkRecord(data)
+}
+
+// checkRecord bounds an entry as JSON.
+func checkRecord(data []byte) error {
+	if len(data) > MaxRecord {
+		return invalid("an entry has at most %d bytes of JSON", MaxRecord)
+	}
+	return nil
 }
 
 // checkBounds holds what every entry keeps, also one of a newer o2fa.

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base32"
 	"encoding/json"
 	"errors"
@@ -182,6 +183,9 @@ func TestAddRefuses(t *testing.T) {
 	} {
 		e := entry("x")
 		change(&e)
+		if err := e.Valid(); !errors.Is(err, ErrInvalid) {
+			t.Errorf("%s: Valid = %v", what, err)
+		}
 		err := v.Update("add", func(tx *Tx) error { _, _, err := tx.Add(e); return err })
 		if !errors.Is(err, ErrInvalid) {
 			t.Errorf("%s: %v", what, err)
@@ -196,6 +200,44 @@ func TestAddRefuses(t *testing.T) {
 	err := v.Update("edit", func(tx *Tx) error { return tx.Edit(id, func(e *Entry) error { e.Note += "x"; return nil }) })
 	if !errors.Is(err, ErrInvalid) {
 		t.Errorf("Edit beyond a bound: %v", err)
+	}
+}
+
+// Valid says of every entry what Add says, to the last byte, and leaves it alone.
+func TestValid(t *testing.T) {
+	v := newVault(t)
+	e := entry("Cafe\u0301")
+	e.Tags = []string{"u\u0308"}
+	was := e.clone()
+	if err := e.Valid(); err != nil {
+		t.Error(err)
+	}
+	if e.Name != was.Name || e.Tags[0] != was.Tags[0] || e.Created != 0 || e.Device != "" || !e.Secret.Equal(was.Secret) {
+		t.Errorf("Valid made %+v of it", e)
+	}
+	// The largest record takes escaped characters: six bytes each.
+	for range 10 {
+		e.Tags = append(e.Tags, strings.Repeat("\x01", MaxName))
+	}
+	valid, refused := 0, 0
+	for n := range 200 {
+		e.Note = strings.Repeat("x", 3700+n)
+		boom := errors.New("boom")
+		err := v.Update("add", func(tx *Tx) error {
+			_, _, err := tx.Add(e)
+			if (err == nil) != (e.Valid() == nil) {
+				t.Errorf("with a note of %d bytes: Add = %v, Valid = %v", len(e.Note), err, e.Valid())
+			}
+			return cmp.Or(err, boom)
+		})
+		if errors.Is(err, boom) {
+			valid++
+		} else {
+			refused++
+		}
+	}
+	if valid == 0 || refused == 0 {
+		t.Errorf("%d valid, %d refused: not at the bound", valid, refused)
 	}
 }
 

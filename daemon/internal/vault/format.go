@@ -57,6 +57,9 @@ const (
 	metaPrefix = "x/"
 )
 
+// deviceLen is the number of hex digits of metaDevice.
+const deviceLen = 16
+
 // What HKDF-SHA256 of the vault key, salted with the vault id, gives.
 const (
 	infoIndex       = "o2fa/vault/index"       // the three indexes

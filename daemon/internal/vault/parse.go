@@ -15,8 +15,8 @@ import (
 // copies what it needs, so data may be wiped afterwards. Its error is
 // ErrInvalid and repeats nothing of the secret.
 func ParseEntry(data []byte) (Entry, error) {
-	if len(data) > MaxRecord {
-		return Entry{}, invalid("an entry has at most %d bytes of JSON", MaxRecord)
+	if err := checkRecord(data); err != nil {
+		return Entry{}, err
 	}
 	var p parser
 	if err := p.object(data, p.entryMember); err != nil {

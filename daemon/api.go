@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -32,12 +34,12 @@ func (d *Daemon) handler() http.Handler {
 		{"POST", ipc.PathInit, d.postInit},
 		{"POST", ipc.PathLock, d.postLock},
 		{"POST", ipc.PathUnlock, d.postUnlock},
-		{"GET", ipc.PathEntries, d.getEntries},
+		{"GET", ipc.PathEntries, d.withRows(d.getEntries)},
 		{"POST", ipc.PathEntries, d.postEntries},
-		{"POST", ipc.PathFind, d.postFind},
-		{"POST", ipc.PathDelete, d.postDelete},
-		{"POST", ipc.PathCode, d.postCode},
-		{"POST", ipc.PathUndo, d.postUndo},
+		{"POST", ipc.PathFind, d.withRows(d.postFind)},
+		{"POST", ipc.PathDelete, d.withRows(d.postDelete)},
+		{"POST", ipc.PathCode, d.withRows(d.postCode)},
+		{"POST", ipc.PathUndo, d.withRows(d.postUndo)},
 		{"POST", ipc.PathShutdown, d.postShutdown},
 	} {
 		mux.Handle(r.method+" "+r.path, d.route(d.afterStart(r.act)))
@@ -50,17 +52,20 @@ func (d *Daemon) handler() http.Handler {
 		}))
 	}
 	mux.Handle("/", d.route(func(*http.Request) (any, error) {
-		return nil, &ipc.Error{Code: ipc.CodeUnknownPath, Message: "there is no such path in this API", Hint: "see docs/local-api.md"}
+		return nil, errUnknownPath
 	}))
 	return d.guard(mux)
 }
+
+var errUnknownPath = &ipc.Error{Code: ipc.CodeUnknownPath, Message: "there is no such path in this API"}
 
 // guard stands before every handler: it refuses web pages and other profiles,
 // bounds bodies, and turns a panic into one reply.
 func (d *Daemon) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		d.inFlight.Add(1)
-		defer d.finish()
+		d.requests.Add(1)
+		defer d.requests.Done()
+		defer d.exe.look(d.now(), d.handOver)
 		defer func() {
 			if p := recover(); p != nil {
 				// The value may hold what a request brought; its type cannot.
@@ -87,6 +92,9 @@ func (d *Daemon) admit(r *http.Request) error {
 	if r.Header.Get("Origin") != "" || r.Header.Get("Referer") != "" {
 		return &ipc.Error{Code: ipc.CodeRefused, Message: "requests from web pages are refused"}
 	}
+	if r.URL.Path != path.Clean(r.URL.Path) { // the mux would redirect it
+		return errUnknownPath
+	}
 	host, _, _ := strings.Cut(r.Host, ":")
 	if host != "" && host != "o2fa" && host != "localhost" {
 		return &ipc.Error{Code: ipc.CodeRefused, Message: "the Host header must be o2fa, localhost or absent"}
@@ -103,13 +111,10 @@ func (d *Daemon) admit(r *http.Request) error {
 	return nil
 }
 
-// finish counts a request out; after the last one a replaced executable gets
-// its turn.
-func (d *Daemon) finish() {
-	if d.inFlight.Add(-1) == 0 && d.exe.replaced(d.now()) {
-		d.log.Info("a newer o2fad is installed: handing over")
-		d.end()
-	}
+// handOver ends the daemon for a newer one; requests in flight end first.
+func (d *Daemon) handOver() {
+	d.log.Info("a newer o2fad is installed: handing over")
+	d.end()
 }
 
 // startPatience is how long a request waits for a start to finish: longer than
@@ -124,6 +129,9 @@ func (d *Daemon) afterStart(act func(*http.Request) (any, error)) func(*http.Req
 			return act(r)
 		default:
 		}
+		if err := d.keeper.settle(r.Context()); err != nil || d.keeper.asking() {
+			return act(r) // which says so
+		}
 		patience := startPatience
 		if r.URL.Path == ipc.PathStatus || r.URL.Path == ipc.PathShutdown {
 			patience = statusPatience
@@ -135,6 +143,14 @@ func (d *Daemon) afterStart(act func(*http.Request) (any, error)) func(*http.Req
 		case <-timer.C:
 		case <-r.Context().Done():
 		}
+		return act(r)
+	}
+}
+
+// withRows lets a request find what a secrets.json holds that waits for a vault.
+func (d *Daemon) withRows(act func(*http.Request) (any, error)) func(*http.Request) (any, error) {
+	return func(r *http.Request) (any, error) {
+		d.intake.first(r.Context())
 		return act(r)
 	}
 }
@@ -220,6 +236,9 @@ func decode[T any](r *http.Request) (T, error) {
 	}
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return v, &ipc.Error{Code: ipc.CodeTooLarge, Message: fmt.Sprintf("the request is larger than %d bytes", ipc.MaxRequestBody)}
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return v, &ipc.Error{Code: ipc.CodeBadRequest, Message: "the request did not arrive in time"}
 	}
 	return v, &ipc.Error{Code: ipc.CodeBadRequest, Message: "reading the request: " + describeJSON(err)}
 }

@@ -2,8 +2,10 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +20,7 @@ func (d *Daemon) postCode(r *http.Request) (any, error) {
 	query := r.URL.Query()
 	name := query.Get("name")
 	if name == "" {
-		return nil, &ipc.Error{Code: ipc.CodeBadRequest, Message: "a name is wanted: ?name=…", Hint: "o2fa code NAME"}
+		return nil, &ipc.Error{Code: ipc.CodeBadRequest, Message: "which entry? the name is empty", Hint: "o2fa code NAME"}
 	}
 	minValid, err := parseMinValid(query.Get("min_valid"))
 	if err != nil {
@@ -48,21 +50,22 @@ func parseMinValid(text string) (time.Duration, error) {
 // code makes one code that is valid for at least min. If the code of this
 // moment is not, it waits for the next step.
 func (d *Daemon) code(ctx context.Context, name string, min time.Duration) (ipc.Code, error) {
-	for {
+	for waited := false; ; waited = true {
 		var code ipc.Code
 		var left time.Duration
 		err := d.keeper.use(ctx, func(v *vault.Vault) error {
-			s, err := v.Resolve(name)
+			s, err := resolve(v, name)
 			if err != nil {
 				return err
 			}
-			if period := time.Duration(s.Period) * time.Second; s.Type == "totp" && min > period {
-				return &ipc.Error{Code: ipc.CodeInvalid, Message: fmt.Sprintf("a code of %s is valid for %s only", s.ID, period)}
+			if period := time.Duration(s.Period) * time.Second; s.Type == "totp" && min >= period {
+				return &ipc.Error{Code: ipc.CodeInvalid, Message: fmt.Sprintf("codes of %q live %s: ask for less", s.Name, period)}
 			}
 			code, left, err = d.compute(v, s)
 			return err
 		})
-		if err != nil || code.Type != "totp" || left >= min {
+		// Once is enough: after it the code is as fresh as a code can be.
+		if err != nil || code.Type != "totp" || left >= min || waited {
 			return code, err
 		}
 		timer := time.NewTimer(left)
@@ -71,8 +74,37 @@ func (d *Daemon) code(ctx context.Context, name string, min time.Duration) (ipc.
 		case <-ctx.Done():
 			timer.Stop()
 			return ipc.Code{}, ctx.Err()
+		case <-d.stop:
+			timer.Stop()
+			return ipc.Code{}, errShuttingDown
 		}
 	}
+}
+
+// namelessName is what lists show, as open2fa does, for an entry without a name.
+const namelessName = "None"
+
+// resolve finds the entry that a person means. "None" means the one without a
+// name, unless one is called so.
+func resolve(v *vault.Vault, name string) (vault.Summary, error) {
+	s, err := v.Resolve(name)
+	if name != namelessName || !errors.Is(err, vault.ErrNotFound) {
+		return s, err
+	}
+	found, listErr := nameless(v)
+	switch {
+	case listErr != nil || len(found) == 0:
+		return s, err
+	case len(found) > 1:
+		return s, &vault.AmbiguousError{Candidates: found}
+	}
+	return found[0], nil
+}
+
+// nameless returns the entries without a name, which no index has.
+func nameless(v *vault.Vault) ([]vault.Summary, error) {
+	list, err := v.List()
+	return slices.DeleteFunc(slices.Clone(list), func(s vault.Summary) bool { return s.Name != "" }), err
 }
 
 // compute opens the one secret and makes the code, and how long it is valid.

@@ -29,112 +29,128 @@ func (k *keeper) create(ctx context.Context, kind string, pass secret.Bytes) err
 	if kind == "" {
 		kind = k.policy.keystore
 	}
-	attempt := k.begin(ctx)
-	state, problem := k.openFile()
-	if state != ipc.StateUninitialized {
-		return k.endExisting(attempt, problem)
+	if pass.Len() > 0 && (kind == keystoreKeyring || kind == keystoreKeyfile) {
+		return &ipc.Error{Code: ipc.CodeInvalid, Message: "a passphrase goes with the keystore passphrase, not with " + kind,
+			Hint: "o2fa init --keystore passphrase"}
 	}
-	v, err := k.makeVault(attempt, kind, pass)
-	if err != nil {
-		wire := k.problemOf(err)
-		k.end(ipc.StateUninitialized, wire)
-		return wire
-	}
-	k.setVault(v)
-	k.mark(v)
-	k.end(ipc.StateReady, nil)
-	return nil
+	return k.try(ctx, func(ctx context.Context) outcome {
+		if met, exists := k.existing(ctx); exists {
+			return met
+		}
+		v, err := k.makeVault(ctx, kind, pass)
+		if err != nil && !errors.Is(err, vault.ErrExists) && k.fileThere() {
+			// The vault was made, and only what came after that failed.
+			k.log.Warn("making the vault", "error", err.Error())
+			return k.openAndUnlock(ctx)
+		}
+		if err != nil {
+			wire := k.problemOf(err)
+			return outcome{state: ipc.StateUninitialized, problem: wire, err: wire}
+		}
+		k.setVault(v)
+		return outcome{state: ipc.StateReady}
+	})
 }
 
-// endExisting ends a create that met a vault, or the trace of one.
-func (k *keeper) endExisting(attempt context.Context, problem *ipc.Error) error {
-	v := k.vaultNow()
-	switch {
-	case v == nil:
-		k.end(ipc.StateFailed, problem)
-		return problem
-	case v.Unlocked():
-		k.end(ipc.StateReady, k.problemNow())
-	default:
-		k.end(k.openAndUnlock(attempt))
+// existing is the outcome of a create that meets a vault, or the trace of one.
+func (k *keeper) existing(ctx context.Context) (outcome, bool) {
+	k.mu.RLock()
+	met := outcome{state: k.state, problem: k.problem}
+	open := k.vault != nil
+	k.mu.RUnlock()
+	if !open {
+		state, problem := k.openFile()
+		switch state {
+		case ipc.StateUninitialized:
+			return outcome{}, false
+		case ipc.StateFailed:
+			return outcome{state: state, problem: problem, err: problem}, true
+		}
+		met = k.openAndUnlock(ctx)
 	}
-	return &ipc.Error{Code: ipc.CodeInitialized, Message: "this profile has a vault already: " + k.files.vault, Hint: "o2fa status"}
+	met.err = &ipc.Error{Code: ipc.CodeInitialized, Message: "this profile has a vault already: " + k.files.vault, Hint: "o2fa status"}
+	return met, true
+}
+
+func (k *keeper) fileThere() bool {
+	_, err := os.Lstat(k.files.vault)
+	return err == nil
+}
+
+// slotKey is a key slot in the making.
+type slotKey struct {
+	store  keystore.Store
+	header keystore.Header
+	key    secret.Bytes
 }
 
 // makeVault makes a slot key in the keystore first and the file second: a
 // failure between the two leaves a key that nothing uses, never a vault that
-// nothing opens.
+// nothing opens. The key goes again only while there is no file.
 func (k *keeper) makeVault(ctx context.Context, kind string, pass secret.Bytes) (*vault.Vault, error) {
 	id := newVaultID()
-	store, header, key, err := k.makeSlot(ctx, kind, pass, id)
+	slot, err := k.makeSlot(ctx, kind, pass, id)
 	if err != nil {
 		return nil, err
 	}
-	defer key.Wipe()
+	defer slot.key.Wipe()
 	// The directory may be new, and its name in the one above not yet durable.
-	if err := atomicfile.SyncDir(filepath.Dir(filepath.Dir(k.files.vault))); err != nil {
+	if err := atomicfile.SyncDir(filepath.Dir(k.dir())); err != nil {
 		k.log.Warn("making the profile's name durable", "error", err.Error())
 	}
-	slots := []vault.NewSlot{{ID: header.ID, Header: header.Encode(), Key: key}}
-	v, err := vault.Create(k.files.vault, id, slots, k.options())
-	if err != nil {
-		if removeErr := store.Remove(context.WithoutCancel(ctx), header); removeErr != nil {
-			k.log.Warn("removing the key of a vault that was not made", "error", removeErr.Error())
-		}
-		return nil, err
+	slots := []vault.NewSlot{{ID: slot.header.ID, Header: slot.header.Encode(), Key: slot.key}}
+	v, err := vault.Create(k.files.vault, id, slots, vault.Options{Now: k.now})
+	if err == nil || !errors.Is(err, vault.ErrExists) && k.fileThere() {
+		return v, err
 	}
-	return v, nil
+	if removeErr := slot.store.Remove(context.WithoutCancel(ctx), slot.header); removeErr != nil {
+		k.log.Warn("removing the key of a vault that was not made", "error", removeErr.Error())
+	}
+	return nil, err
 }
 
 // makeSlot makes the first slot key by the way that kind names.
-func (k *keeper) makeSlot(ctx context.Context, kind string, pass secret.Bytes, id [16]byte) (keystore.Store, keystore.Header, secret.Bytes, error) {
-	fail := func(err error) (keystore.Store, keystore.Header, secret.Bytes, error) {
-		return nil, keystore.Header{}, secret.Bytes{}, err
-	}
-	if pass.Len() == 0 && k.policy.passphraseFile != "" && kind != keystoreKeyring && kind != keystoreKeyfile {
+func (k *keeper) makeSlot(ctx context.Context, kind string, pass secret.Bytes, id [16]byte) (slotKey, error) {
+	if pass.Len() == 0 && k.policy.passphraseFile != "" && (kind == keystoreAuto || kind == keystorePassphrase) {
 		var err error
 		if pass, err = secret.ReadFile(k.policy.passphraseFile); err != nil {
-			return fail(err)
+			return slotKey{}, err
 		}
 		defer pass.Wipe()
 	}
-	t := keystore.TypeKeyring
 	switch kind {
-	case keystoreAuto, keystoreKeyring:
+	case keystoreKeyring:
+		return k.createIn(ctx, keystore.TypeKeyring, pass, id)
+	case keystoreAuto:
+		slot, err := k.createIn(ctx, keystore.TypeKeyring, pass, id)
+		if errors.Is(err, keystore.ErrUnavailable) && pass.Len() > 0 {
+			// A passphrase was given for just this case, so this is no silent fallback.
+			return k.createIn(ctx, keystore.TypePassphrase, pass, id)
+		}
+		return slot, err
 	case keystorePassphrase:
 		if pass.Len() == 0 {
-			return fail(&ipc.Error{Code: ipc.CodeKeystore, Message: "a passphrase is needed to make the vault",
-				Hint: "o2fa init --keystore passphrase, on a terminal or with O2FA_PASSPHRASE_FILE set"})
+			return slotKey{}, &ipc.Error{Code: ipc.CodeKeystore, Message: "a passphrase is needed to make the vault",
+				Hint: "o2fa init --keystore passphrase, on a terminal or with O2FA_PASSPHRASE_FILE set"}
 		}
-		t = keystore.TypePassphrase
+		return k.createIn(ctx, keystore.TypePassphrase, pass, id)
 	case keystoreKeyfile:
 		if err := k.setAside(k.files.keyfile); err != nil {
-			return fail(err)
+			return slotKey{}, err
 		}
-		t = keystore.TypeKeyfile
-	default:
-		return fail(&ipc.Error{Code: ipc.CodeInvalid, Message: fmt.Sprintf("unknown keystore %q", kind),
-			Hint: "o2fa init --keystore auto|keyring|passphrase|keyfile"})
+		return k.createIn(ctx, keystore.TypeKeyfile, pass, id)
 	}
-	store, header, key, err := k.createIn(ctx, t, pass, id)
-	if err != nil && kind == keystoreAuto && pass.Len() > 0 && keyringUnusable(err) {
-		// A passphrase was given for just this case, so this is no silent fallback.
-		return k.createIn(ctx, keystore.TypePassphrase, pass, id)
-	}
-	return store, header, key, err
+	return slotKey{}, &ipc.Error{Code: ipc.CodeInvalid, Message: fmt.Sprintf("unknown keystore %.40q", kind),
+		Hint: "o2fa init --keystore auto|keyring|passphrase|keyfile"}
 }
 
-func (k *keeper) createIn(ctx context.Context, t keystore.Type, pass secret.Bytes, id [16]byte) (keystore.Store, keystore.Header, secret.Bytes, error) {
+func (k *keeper) createIn(ctx context.Context, t keystore.Type, pass secret.Bytes, id [16]byte) (slotKey, error) {
 	store, err := k.stores(t, pass, k.waiting)
 	if err != nil {
-		return nil, keystore.Header{}, secret.Bytes{}, err
+		return slotKey{}, err
 	}
 	header, key, err := store.Create(ctx, id)
-	return store, header, key, err
-}
-
-func keyringUnusable(err error) bool {
-	return errors.Is(err, keystore.ErrUnavailable) || errors.Is(err, keystore.ErrKeyringLocked) || errors.Is(err, keystore.ErrBusy)
+	return slotKey{store: store, header: header, key: key}, err
 }
 
 // setAside renames a key file that has no vault beside it: what an init left

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -10,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/o2fa/o2fa"
@@ -20,9 +18,6 @@ import (
 	"github.com/o2fa/o2fa/ipc"
 	"github.com/o2fa/o2fa/ipc/socket"
 )
-
-// ErrAlreadyRunning says that another daemon holds the profile's lock file.
-var ErrAlreadyRunning = errors.New("another daemon serves this profile")
 
 // drainTime is how long requests in flight may take when the daemon ends.
 const drainTime = 3 * time.Second
@@ -63,13 +58,13 @@ type Daemon struct {
 	log     *slog.Logger
 	now     func() time.Time
 	started time.Time
-	exe     executable
+	exe     *executable
 	keeper  *keeper
 	intake  *intake
 
-	stopOnce sync.Once
-	stop     chan struct{} // closed when a request or a new executable asks for the end
-	inFlight atomic.Int64
+	stop     chan struct{} // closed when it is time to end
+	end      func()        // closes stop, once
+	requests sync.WaitGroup
 }
 
 // New returns a daemon that has not touched anything yet.
@@ -80,12 +75,13 @@ func New(cfg Config) *Daemon {
 	if cfg.Getenv == nil {
 		cfg.Getenv = func(string) string { return "" }
 	}
-	return &Daemon{cfg: cfg, log: cfg.Log, now: cfg.Now, stop: make(chan struct{})}
+	stop := make(chan struct{})
+	return &Daemon{cfg: cfg, log: cfg.Log, now: cfg.Now, stop: stop, end: sync.OnceFunc(func() { close(stop) })}
 }
 
 // Run serves until ctx ends, a client asks for the end, or a newer executable
-// takes over; then it returns nil within five seconds. It returns
-// ErrAlreadyRunning, wrapped, when another daemon has the profile, and any other
+// takes over; then it returns nil within five seconds. It returns a
+// *socket.HeldError when another daemon has the profile, and any other
 // error when it cannot serve at all. Trouble with vault, keyring or secrets
 // file is no reason to return: status tells it.
 func (d *Daemon) Run(ctx context.Context) error {
@@ -94,9 +90,6 @@ func (d *Daemon) Run(ctx context.Context) error {
 		return err
 	}
 	lock, err := socket.AcquireLock(p)
-	if errors.Is(err, socket.ErrHeld) {
-		return fmt.Errorf("%w: %w", ErrAlreadyRunning, err)
-	}
 	if err != nil {
 		return err
 	}
@@ -132,10 +125,8 @@ func (d *Daemon) serve(ctx context.Context, listener net.Listener) error {
 		vault:   p.VaultFile(),
 		marker:  filepath.Join(p.Dir, "vault.id"),
 		keyfile: d.keyfile(),
-	}, d.store, policy{keystore: d.cfg.Keystore, passphraseFile: d.cfg.PassphraseFile}, d.log)
-	d.keeper.now = d.now
+	}, d.store, policy{keystore: d.cfg.Keystore, passphraseFile: d.cfg.PassphraseFile}, d.log, d.now)
 	d.intake = newIntake(p.SecretsFile(), d.keeper, d.log)
-	d.keeper.ready, d.keeper.asked = d.intake.nudge, d.intake.begin
 
 	server := &http.Server{
 		Handler:           d.handler(),
@@ -162,20 +153,21 @@ func (d *Daemon) serve(ctx context.Context, listener net.Listener) error {
 	case err = <-served:
 		err = fmt.Errorf("serving on %s: %w", p.Socket, err)
 	}
+	d.end() // also for those who wait for their code to become valid
 	drain, stopDraining := context.WithTimeout(context.Background(), drainTime)
 	defer stopDraining()
 	if shutErr := server.Shutdown(drain); shutErr != nil {
 		server.Close()
 	}
 	cancel()
+	d.keeper.interruptAll()
+	d.requests.Wait()
 	tasks.Wait()
 	d.keeper.close()
+	d.exe.wait()
 	d.log.Info("stopped")
 	return err
 }
-
-// end asks Run to return; it may be called more than once.
-func (d *Daemon) end() { d.stopOnce.Do(func() { close(d.stop) }) }
 
 func (d *Daemon) keyfile() string { return filepath.Join(d.cfg.Profile.Dir, "vault.key") }
 

@@ -160,7 +160,7 @@ func TestPassphrase(t *testing.T) {
 func TestSecondDaemon(t *testing.T) {
 	d := daemontest.Run(t)
 	err := daemon.New(d.Config).Run(t.Context())
-	if !errors.Is(err, daemon.ErrAlreadyRunning) || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
+	if !errors.Is(err, socket.ErrHeld) || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
 		t.Errorf("second daemon: %v", err)
 	}
 	if _, err := d.Client.Status(t.Context()); err != nil {
@@ -448,5 +448,86 @@ func until(t *testing.T, done func() bool) {
 		if time.Now().After(deadline) {
 			t.Fatal("it never happens")
 		}
+	}
+}
+
+// A vault that was put in the place of the open one is not written around.
+func TestVaultReplacedWhileOpen(t *testing.T) {
+	d := daemontest.Run(t)
+	ctx := t.Context()
+	d.Add(t, rfcSecret, "one")
+	path := d.Profile.VaultFile()
+	old, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Add(t, secretA, "two")
+	if err := os.WriteFile(path+".copy", old, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".copy", path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Client.Add(ctx, ipc.AddRequest{Secret: secretB, Name: "three"}); !errors.Is(err, ipc.ErrReplaced) {
+		t.Errorf("add: %v", err)
+	}
+	s, err := d.Client.Status(ctx)
+	if err != nil || !errors.Is(s.Problem, ipc.ErrReplaced) || s.Problem.Hint == "" {
+		t.Errorf("%+v, %v", s.Problem, err)
+	}
+	if _, err := d.Client.Unlock(ctx, ipc.UnlockRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	waitNames(t, d, "one")
+	d.Add(t, secretB, "three")
+	d.Stop(t)
+	d.Start(t)
+	waitNames(t, d, "one", "three")
+
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Client.Add(ctx, ipc.AddRequest{Secret: secretC, Name: "four"}); !errors.Is(err, ipc.ErrReplaced) {
+		t.Errorf("add without a file: %v", err)
+	}
+}
+
+// An entry that cannot be stored makes no vault either.
+func TestInvalidFirstEntryMakesNoVault(t *testing.T) {
+	d := daemontest.Run(t)
+	_, err := d.Client.Add(t.Context(), ipc.AddRequest{Secret: rfcSecret, Name: strings.Repeat("x", 2000)})
+	if !errors.Is(err, ipc.ErrInvalid) {
+		t.Errorf("a long name: %v", err)
+	}
+	if s, err := d.Client.Status(t.Context()); err != nil || s.State != ipc.StateUninitialized {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+func TestOneShortWordIsAsked(t *testing.T) {
+	d := daemontest.Run(t)
+	for _, word := range []string{"facebook", "JB", "data"} {
+		if _, err := d.Client.Add(t.Context(), ipc.AddRequest{Words: []string{word}}); !errors.Is(err, ipc.ErrInvalid) || strings.Contains(err.Error(), word) {
+			t.Errorf("%s: %v", word, err)
+		}
+	}
+	first, err := d.Client.Add(t.Context(), ipc.AddRequest{Words: []string{"facebook"}, Name: "named"})
+	if err != nil || first.SameName != 1 {
+		t.Errorf("%+v, %v", first, err)
+	}
+	second, err := d.Client.Add(t.Context(), ipc.AddRequest{Secret: rfcSecret, Name: "NAMED"})
+	if err != nil || second.SameName != 2 {
+		t.Errorf("%+v, %v", second, err)
+	}
+}
+
+func TestNamelessEntryIsNone(t *testing.T) {
+	d := daemontest.Run(t)
+	d.Add(t, rfcSecret, "")
+	if _, err := d.Client.Code(t.Context(), "None", 0); err != nil {
+		t.Error(err)
+	}
+	if found, err := d.Client.Find(t.Context(), ipc.FindRequest{Name: "None"}); err != nil || len(found.Entries) != 1 {
+		t.Errorf("%+v, %v", found, err)
 	}
 }

@@ -2,8 +2,10 @@ package daemon
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,7 +90,9 @@ func (d *Daemon) postEntries(r *http.Request) (any, error) {
 		}
 		reply.Entry = wireEntry(s)
 		reply.Total, _ = v.Count()
-		return nil
+		same, err := v.Lookup(s.Name)
+		reply.SameName = max(1, len(same)) // no index has an empty name
+		return err
 	})
 	if err == nil {
 		d.intake.retry()
@@ -106,21 +110,48 @@ func newEntry(req ipc.AddRequest) (vault.Entry, error) {
 	}
 	raw, err := totp.DecodeSecret(req.Secret)
 	if err != nil {
-		return vault.Entry{}, &ipc.Error{Code: ipc.CodeInvalid, Message: "the secret is not valid base32: " + err.Error(),
-			Hint: "o2fa add, which asks for secret and name"}
+		return vault.Entry{}, badSecret(err)
 	}
-	e := vault.Entry{
+	return checkEntry(vault.Entry{
 		Type: cmp.Or(req.Type, "totp"), Name: req.Name, Issuer: req.Issuer, Account: req.Account,
-		Algorithm: cmp.Or(strings.ToUpper(req.Algorithm), "SHA1"), Digits: cmp.Or(req.Digits, 6), Period: req.Period,
+		Algorithm: cmp.Or(req.Algorithm, "SHA1"), Digits: cmp.Or(req.Digits, 6), Period: cmp.Or(req.Period, 30),
 		Counter: req.Counter, Secret: secret.New(raw), Tags: req.Tags, Note: req.Note, Source: sourceAdded,
+	})
+}
+
+// checkEntry completes an entry and makes sure that it yields codes.
+func checkEntry(e vault.Entry) (vault.Entry, error) {
+	invalid := func(text string) error { return &ipc.Error{Code: ipc.CodeInvalid, Message: text} }
+	switch e.Type {
+	case "totp":
+	case "hotp":
+		e.Period = 0
+	default:
+		return e, invalid("the type must be totp or hotp")
 	}
-	if e.Type == "totp" {
-		e.Period = cmp.Or(e.Period, 30)
+	algorithm, err := totp.ParseAlgorithm(e.Algorithm)
+	if err != nil {
+		return e, invalid("the algorithm must be SHA1, SHA256 or SHA512")
 	}
-	if e.Name == "" {
-		e.Name = joinName(e.Issuer, e.Account)
+	e.Algorithm = algorithm.String()
+	key, err := prepare(&e)
+	if err != nil {
+		return e, invalid(err.Error())
 	}
-	return e, nil
+	key.Wipe()
+	e.Name = cmp.Or(e.Name, joinName(e.Issuer, e.Account))
+	return e, e.Valid()
+}
+
+// badSecret says what is wrong with a secret, and where, without repeating it.
+func badSecret(err error) error {
+	text := "the secret is not base32"
+	if s := (*totp.SecretError)(nil); errors.As(err, &s) && s.Position > 0 {
+		text = fmt.Sprintf("the secret is not base32: character %d: %v", s.Position, s.Err)
+	} else if errors.Is(err, totp.ErrEmpty) {
+		text = "the secret is empty"
+	}
+	return &ipc.Error{Code: ipc.CodeInvalid, Message: text}
 }
 
 // joinName is the name of an entry that has only issuer and account.
@@ -151,6 +182,13 @@ func sortWords(req *ipc.AddRequest) error {
 			at = i
 		}
 	}
+	if at == 0 && len(req.Words) == 1 && len(req.Words[0]) < weakSecret && req.Name == "" {
+		return &ipc.Error{Code: ipc.CodeInvalid, Message: "one short word alone could be a secret or a name",
+			Hint: "o2fa add - NAME, which reads the secret from standard input"}
+	}
+	if slices.ContainsFunc(req.Words, func(w string) bool { return strings.HasPrefix(strings.ToLower(w), "otpauth-migration:") }) {
+		return &ipc.Error{Code: ipc.CodeInvalid, Message: "this release cannot read the export of Google Authenticator (otpauth-migration)"}
+	}
 	if at < 0 {
 		return &ipc.Error{Code: ipc.CodeInvalid, Message: "none of the words is a valid base32 secret or an otpauth URI",
 			Hint: "o2fa add, which asks for secret and name"}
@@ -178,20 +216,16 @@ func isSecret(word string) bool {
 func entryFromURI(req ipc.AddRequest) (vault.Entry, error) {
 	u, err := totp.ParseURI(req.URI)
 	if err != nil {
-		return vault.Entry{}, &ipc.Error{Code: ipc.CodeInvalid, Message: "the otpauth URI is not valid: " + err.Error()}
+		return vault.Entry{}, &ipc.Error{Code: ipc.CodeInvalid, Message: err.Error()}
 	}
 	defer u.Wipe()
-	e := vault.Entry{ // what the request says beside the URI wins over it
-		Type: cmp.Or(req.Type, u.Type.String()), Issuer: cmp.Or(req.Issuer, u.Issuer), Account: cmp.Or(req.Account, u.Account),
-		Algorithm: cmp.Or(strings.ToUpper(req.Algorithm), u.Algorithm.String()), Digits: cmp.Or(req.Digits, u.Digits),
-		Counter: cmp.Or(req.Counter, u.Counter),
-		Secret:  secret.Copy(u.Secret()), Tags: req.Tags, Note: req.Note, Source: sourceAdded,
-	}
-	if e.Type == "totp" {
-		e.Period = cmp.Or(req.Period, int(u.Period/time.Second), 30)
-	}
-	e.Name = cmp.Or(req.Name, joinName(e.Issuer, e.Account))
-	return e, nil
+	return checkEntry(vault.Entry{ // what the request says beside the URI wins over it
+		Type: cmp.Or(req.Type, u.Type.String()), Name: req.Name,
+		Issuer: cmp.Or(req.Issuer, u.Issuer), Account: cmp.Or(req.Account, u.Account),
+		Algorithm: cmp.Or(req.Algorithm, u.Algorithm.String()), Digits: cmp.Or(req.Digits, u.Digits),
+		Period: cmp.Or(req.Period, int(u.Period/time.Second), 30), Counter: cmp.Or(req.Counter, u.Counter),
+		Secret: secret.Copy(u.Secret()), Tags: req.Tags, Note: req.Note, Source: sourceAdded,
+	})
 }
 
 func (d *Daemon) postFind(r *http.Request) (any, error) {
@@ -202,7 +236,7 @@ func (d *Daemon) postFind(r *http.Request) (any, error) {
 	var raw []byte
 	if req.Secret != "" {
 		if raw, err = totp.DecodeSecret(req.Secret); err != nil {
-			return nil, &ipc.Error{Code: ipc.CodeInvalid, Message: "the secret is not valid base32: " + err.Error()}
+			return nil, badSecret(err)
 		}
 		defer clear(raw)
 	}
@@ -228,6 +262,9 @@ func find(v *vault.Vault, name string, raw []byte) ([]vault.Summary, error) {
 		return exactOrFolded(found, name), nil
 	}
 	found, err := v.Lookup(name)
+	if err == nil && len(found) == 0 && name == namelessName {
+		return nameless(v)
+	}
 	return exactOrFolded(found, name), err
 }
 

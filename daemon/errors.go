@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"syscall"
 
 	"github.com/o2fa/o2fa/daemon/internal/keystore"
@@ -73,6 +74,8 @@ func (k *keeper) meanings() []meaning {
 			"make it writable, then o2fa lock and o2fa unlock"},
 		{vault.ErrDiskFull, ipc.CodeDiskFull, fixed("the disk that holds " + path + " is full: nothing was changed"),
 			"free some space there, then try again"},
+		{vault.ErrReplaced, ipc.CodeReplaced, fixed(path + " was replaced while the daemon had it open: nothing was changed"),
+			"o2fa unlock, which opens the file that is there now"},
 		{vault.ErrBusy, ipc.CodeStorage, fixed("another program holds " + path), "end it, then o2fa unlock"},
 		{vault.ErrStorage, ipc.CodeStorage, own, "see the disk's own messages, and o2fa list for what is there"},
 		{vault.ErrWrongKey, ipc.CodeOrphan, fixed("the key that was found does not open this vault"), "put back the key, or the vault, that belongs to the other"},
@@ -83,7 +86,7 @@ func (k *keeper) meanings() []meaning {
 		{keystore.ErrHeader, ipc.CodeCorrupt, fixed("a key slot of " + path + " is damaged"), "put a copy of it back, then o2fa unlock"},
 		{keystore.ErrEmptyPassphrase, ipc.CodeInvalid, own, ""},
 		{secret.ErrEmpty, ipc.CodeInvalid, own, ""},
-		{keystore.ErrUnavailable, ipc.CodeKeystore, own, noKeyringHint},
+		{keystore.ErrUnavailable, ipc.CodeKeystore, noKeyring, noKeyringHint},
 		{keystore.ErrKeyringLocked, ipc.CodeKeystore, own, "unlock the keyring, then o2fa unlock; without one: " + noKeyringHint},
 		{keystore.ErrBusy, ipc.CodeKeystore, own, "answer the keyring's dialog, then o2fa unlock"},
 		{fs.ErrPermission, ipc.CodeStorage, own, "let this user read and write it, then o2fa unlock"},
@@ -91,6 +94,15 @@ func (k *keeper) meanings() []meaning {
 		{context.DeadlineExceeded, ipc.CodeWaiting, fixed("it took too long"), "o2fa status"},
 		{context.Canceled, ipc.CodeWaiting, fixed("it was interrupted"), "o2fa status"},
 	}
+}
+
+// noKeyring says why no keyring can be used, without the steps that led there.
+func noKeyring(err error) string {
+	text := err.Error()
+	if _, why, ok := strings.Cut(text, keystore.ErrUnavailable.Error()+": "); ok {
+		text = why
+	}
+	return "no keyring answers here: " + text
 }
 
 // noKeyringHint names the two ways on where no keyring answers.

@@ -3,21 +3,26 @@ package daemon
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/o2fa/o2fa"
 	"github.com/o2fa/o2fa/ipc"
 )
 
-// executable is the file that this process runs from, as it was at the start.
+// executable is the file that this process runs from.
 type executable struct {
-	path    string
-	info    fs.FileInfo // nil when it could not be read: then it never counts as replaced
-	checked *atomic.Int64
+	path string
+
+	looking sync.WaitGroup
+	mu      sync.Mutex  // guards what follows
+	judged  fs.FileInfo // what was there when it was last looked at; nil if it could not be read
+	last    time.Time
+	busy    bool
 }
 
 // VersionReply is what "o2fad version --json" prints.
@@ -29,38 +34,64 @@ type VersionReply struct {
 // checkEvery bounds how often a busy daemon looks at its own file.
 const checkEvery = time.Second
 
-func thisExecutable() executable {
-	e := executable{checked: new(atomic.Int64)}
+// maxVersion bounds what another o2fad may say of itself, in bytes.
+const maxVersion = 4 << 10
+
+func thisExecutable() *executable {
+	e := &executable{}
 	path, err := os.Executable()
 	if err != nil {
 		return e
 	}
 	e.path = path
-	e.info, _ = os.Stat(path)
+	e.judged, _ = os.Stat(path)
 	return e
 }
 
-// replaced reports whether a newer release stands where this process was
-// started from. It is asked after requests, so an idle daemon never wakes for
-// it. A development build, an older release and a missing file do not count.
-func (e executable) replaced(now time.Time) bool {
-	if e.info == nil {
-		return false
+// look finds out, beside whatever the caller does next, whether a newer release
+// stands where this process was started from, and then calls replaced. It is
+// asked after requests, so an idle daemon never wakes for it, and it looks at
+// each file once. A development build, an older release and a missing file do
+// not count.
+func (e *executable) look(now time.Time, replaced func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if since := now.Sub(e.last); e.judged == nil || e.busy || since >= 0 && since < checkEvery {
+		return
 	}
-	last := e.checked.Load()
-	if since := now.UnixNano() - last; since >= 0 && since < int64(checkEvery) || !e.checked.CompareAndSwap(last, now.UnixNano()) {
-		return false
-	}
+	e.last = now
 	info, err := os.Stat(e.path)
-	if err != nil || os.SameFile(info, e.info) && info.ModTime().Equal(e.info.ModTime()) && info.Size() == e.info.Size() {
-		return false
+	if err != nil || os.SameFile(info, e.judged) && info.ModTime().Equal(e.judged.ModTime()) && info.Size() == e.judged.Size() {
+		return
 	}
+	e.judged, e.busy = info, true
+	e.looking.Go(func() {
+		if newerRelease(e.path) {
+			replaced()
+		}
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.busy = false
+	})
+}
+
+// wait waits for a look under way.
+func (e *executable) wait() { e.looking.Wait() }
+
+// newerRelease asks the o2fad at path what it is.
+func newerRelease(path string) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, e.path, "version", "--json").Output()
-	if err != nil {
+	cmd := exec.CommandContext(ctx, path, "version", "--json")
+	cmd.WaitDelay = time.Second
+	out, err := cmd.StdoutPipe()
+	if err != nil || cmd.Start() != nil {
+		return false
+	}
+	data, readErr := io.ReadAll(io.LimitReader(out, maxVersion))
+	if cmd.Wait() != nil || readErr != nil {
 		return false
 	}
 	var v VersionReply
-	return json.Unmarshal(out, &v) == nil && ipc.NewerRelease(v.Release, o2fa.Version())
+	return json.Unmarshal(data, &v) == nil && ipc.NewerRelease(v.Release, o2fa.Version())
 }

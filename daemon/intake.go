@@ -1,11 +1,13 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,23 +37,18 @@ type intake struct {
 	keeper *keeper
 	log    *slog.Logger
 	again  chan struct{} // holds one request to look
-
-	// begun is closed once a start has come as far as it can by itself: the file
-	// was looked at, or a person is being asked. The first request of a user
-	// with a secrets.json shall find what is in it.
-	begun chan struct{}
-	begin func()
+	begun  chan struct{} // closed after the first look
 
 	looking sync.Mutex // one look at a time
 
-	mu   sync.Mutex // guards seen
-	seen ipc.SecretsFileStatus
+	mu      sync.Mutex // guards what follows
+	seen    ipc.SecretsFileStatus
+	pending bool // there are rows, and no vault yet to take them into
+	failed  bool // the vault could not store the last look
 }
 
 func newIntake(path string, k *keeper, log *slog.Logger) *intake {
-	begun := make(chan struct{})
-	return &intake{path: path, keeper: k, log: log, again: make(chan struct{}, 1),
-		begun: begun, begin: sync.OnceFunc(func() { close(begun) }),
+	return &intake{path: path, keeper: k, log: log, again: make(chan struct{}, 1), begun: make(chan struct{}),
 		seen: ipc.SecretsFileStatus{Path: path, Mode: modeWatch}}
 }
 
@@ -64,18 +61,20 @@ func (in *intake) run(ctx context.Context) {
 		watcher := secretsfile.New(in.path, secretsfile.Config{})
 		if err := watcher.Run(ctx, in.nudge); err != nil && ctx.Err() == nil {
 			in.log.Warn("watching secrets file", "error", err.Error())
-			in.update(func(s *ipc.SecretsFileStatus) { s.Problem = "changes are not noticed: " + err.Error() })
+			in.update(func() { in.seen.Problem = "changes are not noticed: " + err.Error() })
 		}
 	})
-	in.look(ctx)
-	in.begin()
+	in.look(ctx, false)
+	close(in.begun)
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-in.keeper.readied:
+			in.keeper.purge(ctx)
 		case <-in.again:
-			in.look(ctx)
 		}
+		in.look(ctx, false)
 	}
 }
 
@@ -87,11 +86,25 @@ func (in *intake) nudge() {
 	}
 }
 
-// retry asks for a look if the last one met a failure of the vault, such as a
-// full disk. It is called after a change that worked: so may a look by now.
+// retry asks for a look if the vault could not store the last one, for want of
+// space perhaps. It is called after a change that worked: so may a look by now.
 func (in *intake) retry() {
-	if s := in.report(); s.NeedLook && s.Problem != "" {
+	in.mu.Lock()
+	failed := in.failed
+	in.mu.Unlock()
+	if failed {
 		in.nudge()
+	}
+}
+
+// first takes the file in where it waits for a vault to be made: asking for
+// entries is what makes one, not a status.
+func (in *intake) first(ctx context.Context) {
+	in.mu.Lock()
+	pending := in.pending
+	in.mu.Unlock()
+	if pending {
+		in.look(ctx, true)
 	}
 }
 
@@ -103,46 +116,46 @@ func (in *intake) report() *ipc.SecretsFileStatus {
 	return &s
 }
 
-func (in *intake) update(f func(*ipc.SecretsFileStatus)) {
+func (in *intake) update(f func()) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	f(&in.seen)
+	f()
 }
 
-// look reads the file and takes in what is new. It returns the number of
-// entries that were added or renamed.
-func (in *intake) look(ctx context.Context) int {
+// look reads the file and takes in what is new; create says whether it may make
+// the vault for it.
+func (in *intake) look(ctx context.Context, create bool) {
 	in.looking.Lock()
 	defer in.looking.Unlock()
 	file, err := secretsfile.Read(in.path)
 	defer file.Wipe()
 	if err != nil {
 		in.refuse(err)
-		return 0
+		return
 	}
-	var taken int
-	use := in.keeper.use
-	if len(file.Rows) > 0 {
-		use = func(ctx context.Context, f func(*vault.Vault) error) error { return in.keeper.change(ctx, "", f) }
-	}
-	err = use(ctx, func(v *vault.Vault) (err error) {
-		var refused []secretsfile.Problem
-		taken, refused, err = take(v, file.Rows)
-		file.Problems = append(file.Problems, refused...)
+	var t taking
+	work := func(v *vault.Vault) (err error) {
+		t, err = take(v, file.Rows)
 		return err
-	})
-	in.conclude(file, err)
-	if taken > 0 {
-		in.log.Info("took secrets file in", "changed", taken, "rows", len(file.Rows), "rejected", len(file.Problems))
 	}
-	return taken
+	if create && len(file.Rows) > 0 {
+		err = in.keeper.change(ctx, "", work)
+	} else {
+		err = in.keeper.use(ctx, work)
+	}
+	in.conclude(len(file.Rows)-len(t.refused), append(file.Problems, t.refused...), err)
+	if t.changed > 0 {
+		in.log.Info("took secrets file in", "changed", t.changed, "rows", len(file.Rows), "rejected", len(file.Problems))
+	}
 }
 
 // refuse notes a file that is not there or cannot be used as a whole. Neither
 // changes anything in the vault.
 func (in *intake) refuse(err error) {
-	in.update(func(s *ipc.SecretsFileStatus) {
+	in.update(func() {
+		s := &in.seen
 		s.Present, s.Rows, s.Rejected, s.NeedLook, s.Problem = false, 0, nil, false, ""
+		in.pending, in.failed = false, false
 		if !errors.Is(err, fs.ErrNotExist) {
 			s.Present, s.Problem = true, err.Error()
 			in.log.Warn("reading secrets file", "error", err.Error())
@@ -150,34 +163,42 @@ func (in *intake) refuse(err error) {
 	})
 }
 
-// conclude notes how a look ended.
-func (in *intake) conclude(file secretsfile.File, err error) {
-	in.update(func(s *ipc.SecretsFileStatus) {
-		s.Present, s.Rows, s.Problem, s.NeedLook = true, len(file.Rows), "", false
-
-		s.Rejected = make([]ipc.RowProblem, 0, min(len(file.Problems), maxProblems))
-		for _, p := range file.Problems[:min(len(file.Problems), maxProblems)] {
+// conclude notes how a look at a good file ended.
+func (in *intake) conclude(rows int, problems []secretsfile.Problem, err error) {
+	in.update(func() {
+		s := &in.seen
+		s.Present, s.Rows, s.Problem, s.NeedLook = true, rows, "", false
+		in.pending, in.failed = false, false
+		s.Rejected = make([]ipc.RowProblem, 0, min(len(problems), maxProblems))
+		for _, p := range problems[:min(len(problems), maxProblems)] {
 			s.Rejected = append(s.Rejected, ipc.RowProblem{Position: p.Position, Reason: p.Reason})
 		}
-		wire := in.keeper.problemOf(err)
-		switch {
-		case err == nil:
+		if err == nil {
 			s.TakenAt = in.keeper.now().UTC().Format(time.RFC3339)
-		case wire.Code == ipc.CodeLocked || wire.Code == ipc.CodeWaiting || wire.Code == ipc.CodeUninitialized:
+			return
+		}
+		switch wire := in.keeper.problemOf(err); wire.Code {
+		case ipc.CodeLocked, ipc.CodeWaiting:
 			s.NeedLook = true
+		case ipc.CodeUninitialized, ipc.CodeKeystore:
+			in.pending, s.Problem = true, "there is no vault yet to take it into"
 		default:
 			in.keeper.report(err)
 			in.log.Warn("taking secrets file in", "error", err.Error())
-			s.Problem, s.NeedLook = wire.Message, true
+			in.failed, s.Problem = true, wire.Message
 		}
 	})
 }
 
-// take brings the vault up to date with the rows, in one change, and returns how
-// many entries it added or renamed, and the rows that the vault refused. Rows
-// that left the file are only forgotten: in watch mode the file takes nothing
-// away.
-func take(v *vault.Vault, rows []secretsfile.Row) (changed int, problems []secretsfile.Problem, err error) {
+// taking is what became of the rows.
+type taking struct {
+	changed int                   // entries added or renamed
+	refused []secretsfile.Problem // rows that the vault refused
+}
+
+// take brings the vault up to date with the rows, in one change. Rows that left
+// the file are only forgotten: in watch mode the file takes nothing away.
+func take(v *vault.Vault, rows []secretsfile.Row) (taking, error) {
 	now := make([]secretsfile.Fingerprinted, len(rows))
 	for i, row := range rows {
 		now[i] = secretsfile.Fingerprinted{Row: i}
@@ -188,65 +209,95 @@ func take(v *vault.Vault, rows []secretsfile.Row) (changed int, problems []secre
 			now[i].Name = v.Fingerprint("secrets-file/name", []byte(*row.Name))
 		}
 	}
-	last, err := lastTaken(v)
+	record, err := v.Meta(metaRows)
 	if err != nil {
-		return 0, nil, err
+		return taking{}, err
 	}
+	last := parseRows(record)
 	c := secretsfile.Diff(last, now)
 	if len(c.Add)+len(c.Rename)+len(c.Gone) == 0 {
-		return 0, nil, nil
+		return taking{}, nil
 	}
 	// The rows last taken cannot change between the look above and the change
 	// below: looks are made one at a time, and nobody else writes that record.
-	err = v.Update(opSecretsFile, func(tx *vault.Tx) (err error) {
-		changed, problems, err = apply(tx, c, rows, now)
-		return err
+	var done applied
+	err = v.Update(opSecretsFile, func(tx *vault.Tx) error {
+		done = applied{tx: tx, rows: rows, now: now, last: last}
+		if err := done.apply(c); err != nil {
+			return err
+		}
+		if bytes.Equal(done.record, record) {
+			return nil // rows that are refused again and again cost no write
+		}
+		return tx.PutMeta(metaRows, done.record)
 	})
-	return changed, problems, err
+	if err != nil {
+		return taking{}, err
+	}
+	return done.taking, nil
 }
 
-// apply makes the changes and stores which row is which entry. A row that the
-// vault refuses is left out of that record, and so tried again at the next look.
-func apply(tx *vault.Tx, c secretsfile.Changes, rows []secretsfile.Row, now []secretsfile.Fingerprinted) (changed int, problems []secretsfile.Problem, err error) {
-	entry := make([]vault.ID, len(rows))
+// applied is the work of one change.
+type applied struct {
+	taking
+	tx     *vault.Tx
+	rows   []secretsfile.Row
+	now    []secretsfile.Fingerprinted
+	last   []secretsfile.Seen
+	record []byte // the rows as taken now, see seenSize
+}
+
+// apply makes the changes and remembers which row is which entry. A new row
+// that the vault refuses is left out, and tried again at the next look; a
+// rename that it refuses leaves the row as it was last taken.
+func (a *applied) apply(c secretsfile.Changes) error {
 	for _, pair := range c.Keep {
-		entry[pair.Row] = pair.Entry
-	}
-	settle := func(i int, id vault.ID, unchanged bool, err error) error {
-		switch {
-		case errors.Is(err, vault.ErrInvalid):
-			problems = append(problems, secretsfile.Problem{Position: rows[i].Position, Reason: err.Error()})
-			return nil
-		case err != nil:
-			return fmt.Errorf("taking row %d: %w", rows[i].Position, err)
-		case !unchanged:
-			changed++
-		}
-		entry[i] = id
-		return nil
+		a.remember(a.now[pair.Row].Secret, a.now[pair.Row].Name, pair.Entry)
 	}
 	for _, pair := range c.Rename {
-		id, err := rename(tx, pair.Entry, rows[pair.Row])
-		if err := settle(pair.Row, id, false, err); err != nil {
-			return 0, nil, err
-		}
-	}
-	for _, i := range c.Add {
-		id, existed, err := tx.Add(rowEntry(rows[i]))
-		if err := settle(i, id, existed, err); err != nil {
-			return 0, nil, err
-		}
-	}
-	record := make([]byte, 0, len(rows)*seenSize)
-	for i, n := range now {
-		if entry[i] == (vault.ID{}) {
+		id, err := rename(a.tx, pair.Entry, a.rows[pair.Row])
+		if ok, err := a.settle(pair.Row, err); err != nil {
+			return err
+		} else if !ok {
+			i := slices.IndexFunc(a.last, func(s secretsfile.Seen) bool { return s.Entry == pair.Entry })
+			a.remember(a.last[i].Secret, a.last[i].Name, pair.Entry)
 			continue
 		}
-		record = append(record, n.Secret[:]...)
-		record = append(record, n.Name[:]...)
-		record = append(record, entry[i][:]...)
+		a.changed++
+		a.remember(a.now[pair.Row].Secret, a.now[pair.Row].Name, id)
 	}
-	return changed, problems, tx.PutMeta(metaRows, record)
+	for _, row := range c.Add {
+		id, existed, err := a.tx.Add(rowEntry(a.rows[row]))
+		if ok, err := a.settle(row, err); err != nil {
+			return err
+		} else if !ok {
+			continue
+		}
+		if !existed {
+			a.changed++
+		}
+		a.remember(a.now[row].Secret, a.now[row].Name, id)
+	}
+	return nil
+}
+
+// settle tells a row that the vault took from one that it refused, and both
+// from a failure.
+func (a *applied) settle(row int, err error) (ok bool, failure error) {
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, vault.ErrInvalid):
+		a.refused = append(a.refused, secretsfile.Problem{Position: a.rows[row].Position, Reason: err.Error()})
+		return false, nil
+	}
+	return false, fmt.Errorf("taking row %d: %w", a.rows[row].Position, err)
+}
+
+func (a *applied) remember(secret, name secretsfile.Fingerprint, entry vault.ID) {
+	a.record = append(a.record, secret[:]...)
+	a.record = append(a.record, name[:]...)
+	a.record = append(a.record, entry[:]...)
 }
 
 // rename gives the entry of a known secret the row's new name. An entry that
@@ -260,7 +311,11 @@ func rename(tx *vault.Tx, id vault.ID, row secretsfile.Row) (vault.ID, error) {
 	if err != nil {
 		return id, err
 	}
-	e.Secret.Wipe()
+	defer e.Secret.Wipe()
+	e.Name = rowName(row)
+	if err := e.Valid(); err != nil {
+		return id, err
+	}
 	if e.Trashed != 0 {
 		if err := tx.Restore(id); err != nil {
 			return id, err
@@ -289,33 +344,24 @@ func rowName(row secretsfile.Row) string {
 // and name, and the entry's id, 16 bytes each.
 const seenSize = 48
 
-// metaReader is what reads a sealed record: the vault, or a transaction.
-type metaReader interface {
-	Meta(key string) ([]byte, error)
-}
-
-func lastTaken(r metaReader) ([]secretsfile.Seen, error) {
-	record, err := r.Meta(metaRows)
-	if err != nil {
-		return nil, err
-	}
+func parseRows(record []byte) []secretsfile.Seen {
 	seen := make([]secretsfile.Seen, 0, len(record)/seenSize)
 	for ; len(record) >= seenSize; record = record[seenSize:] {
 		seen = append(seen, secretsfile.Seen{
 			Secret: [16]byte(record[:16]), Name: [16]byte(record[16:32]), Entry: [16]byte(record[32:48]),
 		})
 	}
-	return seen, nil
+	return seen
 }
 
 // countInFile returns how many of the entries the file was last seen to hold.
-func countInFile(r metaReader, ids []vault.ID) (int, error) {
-	seen, err := lastTaken(r)
+func countInFile(tx *vault.Tx, ids []vault.ID) (int, error) {
+	record, err := tx.Meta(metaRows)
 	if err != nil {
 		return 0, err
 	}
-	held := make(map[vault.ID]bool, len(seen))
-	for _, s := range seen {
+	held := map[vault.ID]bool{}
+	for _, s := range parseRows(record) {
 		held[s.Entry] = true
 	}
 	var n int

@@ -37,7 +37,7 @@ func newInside(t *testing.T, out io.Writer) *Daemon {
 	d := New(Config{Profile: profile, Log: slog.New(slog.NewTextHandler(out, nil)), Keyring: keystore.NewMemory()})
 	d.exe = thisExecutable()
 	d.keeper = newKeeper(profileFiles{vault: filepath.Join(dir, "vault.db"), marker: filepath.Join(dir, "vault.id")},
-		d.store, policy{}, d.log)
+		d.store, policy{}, d.log, d.now)
 	d.intake = newIntake(filepath.Join(dir, "secrets.json"), d.keeper, d.log)
 	d.keeper.start(t.Context())
 	if err := d.keeper.create(t.Context(), "", secret.Bytes{}); err != nil {
@@ -94,9 +94,7 @@ func TestPanicIsOneReply(t *testing.T) {
 	if s := log.String(); strings.Contains(s, "JBSWY") || !strings.Contains(s, "internal_test.go") {
 		t.Errorf("the log should have the stack and not the value:\n%s", s)
 	}
-	if d.inFlight.Load() != 0 {
-		t.Error("the request is still counted")
-	}
+	d.requests.Wait() // or the request is still counted
 }
 
 // TestEveryFailureHasAName goes through what vault and keystore can answer with.
@@ -174,27 +172,35 @@ func TestReplacedExecutable(t *testing.T) {
 	e := thisExecutable()
 	e.path = path
 	var err error
-	if e.info, err = os.Stat(path); err != nil {
+	if e.judged, err = os.Stat(path); err != nil {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	step := func() time.Time { now = now.Add(2 * checkEvery); return now }
-	if e.replaced(step()) {
+	replaced := func(after time.Duration) (yes bool) {
+		now = now.Add(after)
+		e.look(now, func() { yes = true })
+		e.wait()
+		return yes
+	}
+	if replaced(2 * checkEvery) {
 		t.Error("unchanged")
 	}
 	for release, want := range map[string]bool{"99.0.0-dev": false, "0.0.1": false, "rubbish": false, "99.0.0": true} {
 		install(release)
-		if got := e.replaced(step()); got != want {
+		if replaced(checkEvery / 2) {
+			t.Error("looked twice within a second")
+		}
+		if got := replaced(checkEvery); got != want {
 			t.Errorf("%s: %t", release, got)
 		}
-		if e.replaced(now.Add(checkEvery / 2)) {
-			t.Error("looked twice within a second")
+		if replaced(2 * checkEvery) {
+			t.Error("looked twice at one file")
 		}
 	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if e.replaced(step()) {
+	if replaced(2 * checkEvery) {
 		t.Error("a missing file took over")
 	}
 }

@@ -2,48 +2,57 @@ package daemon
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
-	"strings"
+	"runtime/debug"
 	"sync"
 	"time"
 
 	"github.com/o2fa/o2fa/daemon/internal/keystore"
 	"github.com/o2fa/o2fa/daemon/internal/vault"
-	"github.com/o2fa/o2fa/internal/atomicfile"
 	"github.com/o2fa/o2fa/internal/secret"
 	"github.com/o2fa/o2fa/ipc"
 )
 
-// trashLife is how long a deleted entry can be brought back.
-const trashLife = 30 * 24 * time.Hour
-
-// keeper owns the vault's life: which state it is in, who moves it to another,
-// and that nobody uses it meanwhile. It asks keystores only outside its lock,
-// so a keyring that waits for a person never holds up a status or a code.
+// keeper owns the vault's life: which state it is in, and who moves it to
+// another. One attempt to open, make, unlock or lock runs at a time, by try; it
+// asks keystores and reads the disk without holding anything that a status or a
+// code would wait for.
 type keeper struct {
 	files  profileFiles
 	stores storeFunc
 	policy policy
 	log    *slog.Logger
 	now    func() time.Time
-	ready  func() // called, without locks, each time the state becomes ready
-	asked  func() // called when a person is being asked
+	// readied holds a notice each time the vault has become ready.
+	readied chan struct{}
 
-	attempt sync.Mutex // held by the one that opens, creates, unlocks or locks
+	turn chan struct{} // full while an attempt runs
 
-	mu      sync.RWMutex // guards what follows; held for reading while the vault is in use
+	mu      sync.RWMutex // guards what follows; held for moments only
+	state   ipc.State
+	problem *ipc.Error   // why not ready, or what is wrong although ready
+	vault   *vault.Vault // nil while there is none, or it cannot be opened
+	attempt *attempt     // under way; nil if none
+	locking int          // requests to lock that wait for their turn
+	closed  bool
+}
+
+// attempt is one try to bring the vault into another state.
+type attempt struct {
+	cancel  context.CancelFunc
+	settled chan struct{} // closed when it has ended, or waits for a person
+	settle  func()        // closes settled, once
+	asking  bool          // a person was asked
+}
+
+// outcome is what an attempt ends in: the state, what is wrong with it, and what
+// the one who asked for the attempt is told.
+type outcome struct {
 	state   ipc.State
 	problem *ipc.Error
-	vault   *vault.Vault       // nil while there is none, or it cannot be opened
-	cancel  context.CancelFunc // of the attempt under way
-	settled chan struct{}      // closed when no attempt is under way, or it waits for a person
-	open    bool               // settled is still open
+	err     error
 }
 
 // profileFiles are the paths that the keeper works on.
@@ -61,31 +70,64 @@ type policy struct {
 // alone; waiting is called with true while a person is asked, then with false.
 type storeFunc func(t keystore.Type, pass secret.Bytes, waiting func(bool)) (keystore.Store, error)
 
-func newKeeper(files profileFiles, stores storeFunc, p policy, log *slog.Logger) *keeper {
+// newKeeper returns a keeper whose first attempt, start, counts as under way:
+// requests that come before it wait for it.
+func newKeeper(files profileFiles, stores storeFunc, p policy, log *slog.Logger, now func() time.Time) *keeper {
 	if p.keystore == "" {
 		p.keystore = keystoreAuto
 	}
-	return &keeper{files: files, stores: stores, policy: p, log: log, now: time.Now, ready: func() {}, asked: func() {},
-		state: ipc.StateWaiting, settled: make(chan struct{}), open: true}
+	return &keeper{files: files, stores: stores, policy: p, log: log, now: now,
+		readied: make(chan struct{}, 1), turn: make(chan struct{}, 1),
+		state: ipc.StateWaiting, attempt: newAttempt(func() {})}
 }
 
-// use runs f with the unlocked vault, which stays unlocked until f returns. It
-// waits for an attempt that is under way, unless that one waits for a person.
+func newAttempt(cancel context.CancelFunc) *attempt {
+	settled := make(chan struct{})
+	return &attempt{cancel: cancel, settled: settled, settle: sync.OnceFunc(func() { close(settled) })}
+}
+
+// use runs f with the unlocked vault. It waits for an attempt that is under way,
+// unless that one waits for a person. A lock meanwhile shows as ErrLocked from
+// the vault itself.
 func (k *keeper) use(ctx context.Context, f func(*vault.Vault) error) error {
+	if err := k.settle(ctx); err != nil {
+		return err
+	}
 	k.mu.RLock()
-	settled := k.settled
+	v, err := k.vault, k.refusal()
 	k.mu.RUnlock()
+	if err != nil {
+		return err
+	}
+	return f(v)
+}
+
+// settle waits until no attempt is under way, or one waits for a person.
+func (k *keeper) settle(ctx context.Context) error {
+	k.mu.RLock()
+	a := k.attempt
+	k.mu.RUnlock()
+	if a == nil {
+		return nil
+	}
 	select {
-	case <-settled:
+	case <-a.settled:
+		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// asking reports whether a person is being asked.
+func (k *keeper) asking() bool {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	if err := k.refusal(); err != nil {
-		return err
-	}
-	return f(k.vault)
+	return k.attempt != nil && k.attempt.asking
+}
+
+// check returns nil when the vault can be used, else why it cannot.
+func (k *keeper) check(ctx context.Context) error {
+	return k.use(ctx, func(*vault.Vault) error { return nil })
 }
 
 // change is use for a request that may create the vault.
@@ -102,361 +144,218 @@ func (k *keeper) change(ctx context.Context, kind string, f func(*vault.Vault) e
 
 // refusal returns why the vault cannot be used now; the caller holds mu.
 func (k *keeper) refusal() error {
+	because := func(code ipc.ErrorCode, text, hint string) error {
+		if k.problem != nil {
+			return &ipc.Error{Code: code, Message: text + ": " + k.problem.Message, Hint: k.problem.Hint}
+		}
+		return &ipc.Error{Code: code, Message: text, Hint: hint}
+	}
 	switch k.state {
 	case ipc.StateReady:
 		return nil
 	case ipc.StateUninitialized:
-		if k.problem != nil {
-			return &ipc.Error{Code: ipc.CodeUninitialized, Message: "there is no vault yet: " + k.problem.Message, Hint: k.problem.Hint}
-		}
-		return &ipc.Error{Code: ipc.CodeUninitialized, Message: "there is no vault yet", Hint: "o2fa init"}
+		return because(ipc.CodeUninitialized, "there is no vault in "+k.dir()+" yet", "o2fa init")
 	case ipc.StateLocked:
-		if k.problem != nil {
-			return &ipc.Error{Code: ipc.CodeLocked, Message: "the vault is locked: " + k.problem.Message, Hint: k.problem.Hint}
-		}
-		return &ipc.Error{Code: ipc.CodeLocked, Message: "the vault is locked", Hint: "o2fa unlock"}
+		return because(ipc.CodeLocked, "the vault is locked", "o2fa unlock")
 	case ipc.StateWaiting:
-		return &ipc.Error{Code: ipc.CodeWaiting, Message: "waiting for the OS keyring",
-			Hint: "answer the keyring's dialog, then try again"}
+		return errAsking
 	default:
 		return k.problem
 	}
 }
 
-// begin starts an attempt: until end, users wait. The context it returns ends
-// when lock or Close interrupts the attempt.
-func (k *keeper) begin(ctx context.Context) context.Context {
-	k.attempt.Lock()
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	ctx, k.cancel = context.WithCancel(ctx)
-	if !k.open {
-		k.settled, k.open = make(chan struct{}), true
+// errAsking is the answer while a person stands before the keyring's dialog.
+var errAsking = &ipc.Error{Code: ipc.CodeWaiting, Message: "the OS keyring waits for its password",
+	Hint: "answer the keyring's dialog, then try again"}
+
+// try runs one attempt, as soon as no other runs, and returns what its outcome
+// tells the caller. While another attempt waits for a person the answer comes at
+// once. act gets a context that also ends when somebody asks to lock, or for the
+// end of the daemon.
+func (k *keeper) try(ctx context.Context, act func(context.Context) outcome) error {
+	if err := k.take(ctx); err != nil {
+		return err
 	}
-	return ctx
+	return k.run(ctx, act)
 }
 
-// end finishes an attempt in the given state.
-func (k *keeper) end(state ipc.State, problem *ipc.Error) {
+// take waits for the turn.
+func (k *keeper) take(ctx context.Context) error {
+	for {
+		k.mu.RLock()
+		var settled <-chan struct{}
+		asking := false
+		if k.attempt != nil {
+			settled, asking = k.attempt.settled, k.attempt.asking
+		}
+		k.mu.RUnlock()
+		if asking {
+			return errAsking
+		}
+		select {
+		case k.turn <- struct{}{}:
+			return nil
+		case <-settled: // it has ended, or asks a person by now
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// run makes the attempt of the one who has the turn, and gives the turn back.
+func (k *keeper) run(ctx context.Context, act func(context.Context) outcome) error {
+	ctx, cancel := context.WithCancel(ctx)
 	k.mu.Lock()
-	was := k.state
-	k.state, k.problem = state, problem
-	k.cancel()
-	k.settle()
+	before := outcome{state: k.state, problem: k.problem}
+	if k.attempt == nil {
+		k.attempt = newAttempt(nil)
+	}
+	k.attempt.cancel = cancel
+	if k.locking > 0 {
+		cancel()
+	}
+	closed := k.closed
 	k.mu.Unlock()
-	k.attempt.Unlock()
-	if problem != nil {
-		k.log.Warn("vault state", "state", string(state), "reason", problem.Message)
-	} else if was != state {
-		k.log.Info("vault state", "state", string(state))
+
+	result := outcome{state: ipc.StateFailed, problem: errShuttingDown, err: errShuttingDown}
+	if !closed {
+		result = k.guarded(ctx, act)
 	}
-	if state == ipc.StateReady {
-		k.purge()
-		k.ready()
-	}
+	k.mu.Lock()
+	k.state, k.problem = result.state, result.problem
+	a := k.attempt
+	k.attempt = nil
+	k.mu.Unlock()
+	a.settle()
+	cancel()
+	<-k.turn
+	k.announce(before, result)
+	return result.err
 }
 
-// settle lets the users go on; the caller holds mu.
-func (k *keeper) settle() {
-	if k.open {
-		close(k.settled)
-		k.open = false
+// guarded keeps a panic from taking the turn with it.
+func (k *keeper) guarded(ctx context.Context, act func(context.Context) outcome) (result outcome) {
+	defer func() {
+		if p := recover(); p != nil {
+			k.log.Error("panic while changing the vault's state", "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+			problem := &ipc.Error{Code: ipc.CodeInternal, Message: "a defect in the daemon; its log has the details", Hint: "o2fa unlock"}
+			result = outcome{state: ipc.StateFailed, problem: problem, err: problem}
+		}
+	}()
+	return act(ctx)
+}
+
+// announce tells the log, and those who wait for a ready vault.
+func (k *keeper) announce(before, after outcome) {
+	switch {
+	case after.problem != nil && (before.problem == nil || before.problem.Message != after.problem.Message):
+		k.log.Warn("vault state", "state", string(after.state), "reason", after.problem.Message)
+	case before.state != after.state:
+		k.log.Info("vault state", "state", string(after.state))
+	}
+	if after.state != ipc.StateReady {
+		return
+	}
+	select {
+	case k.readied <- struct{}{}:
+	default:
 	}
 }
 
 // waiting is the hook of a keystore that asks a person.
 func (k *keeper) waiting(asked bool) {
-	if asked {
-		k.asked()
-	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if asked && k.state != ipc.StateReady {
-		k.state, k.problem = ipc.StateWaiting, nil
-		k.settle()
+	if asked && k.attempt != nil {
+		k.state, k.problem, k.attempt.asking = ipc.StateWaiting, nil, true
+		k.attempt.settle()
 	}
 }
 
-// start opens the vault when the daemon starts, with the slots that ask nobody
-// but the keyring.
-func (k *keeper) start(ctx context.Context) {
-	attempt := k.begin(ctx)
-	k.end(k.openAndUnlock(attempt))
-}
-
-// openAndUnlock opens the file, if that is not done, and tries the slots that
-// need no passphrase, or have one in the passphrase file.
-func (k *keeper) openAndUnlock(ctx context.Context) (ipc.State, *ipc.Error) {
-	if state, problem := k.openFile(); k.vaultNow() == nil {
-		return state, problem
+// lock takes the vault key out of memory. The file is closed and opened anew,
+// locked, so that unlock finds what is there by then. An attempt under way is
+// interrupted.
+func (k *keeper) lock(ctx context.Context) error {
+	if err := k.interrupt(ctx); err != nil {
+		return err
 	}
-	if err := k.tryAutomatic(ctx); err != nil {
-		return ipc.StateLocked, k.lockedBy(err)
-	}
-	if k.vaultNow().Unlocked() {
-		return ipc.StateReady, k.doubt()
-	}
-	return ipc.StateLocked, nil
-}
-
-// doubt is what is wrong with a vault although it can be used.
-func (k *keeper) doubt() *ipc.Error {
-	if !k.vaultNow().Torn() {
-		return nil
-	}
-	return &ipc.Error{Code: ipc.CodeCorrupt, Message: "a first page of " + k.files.vault + " is damaged: its last change may be missing",
-		Hint: "o2fa list; the next change mends the page"}
-}
-
-// vaultNow returns the vault, for the holder of attempt, who alone replaces it.
-func (k *keeper) vaultNow() *vault.Vault {
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	return k.vault
-}
-
-func (k *keeper) setVault(v *vault.Vault) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.vault = v
-}
-
-// openFile opens vault.db, locked. Without the file it tells a fresh profile
-// from one whose vault is gone.
-func (k *keeper) openFile() (ipc.State, *ipc.Error) {
-	if v := k.vaultNow(); v != nil {
-		if v.Unlocked() {
-			return ipc.StateLocked, nil
-		}
-		// Meanwhile the file may have been put back, or have become writable.
-		k.closeFile(v)
-	}
-	v, err := vault.Open(k.files.vault, k.options())
-	if errors.Is(err, fs.ErrNotExist) {
-		if id, err := os.ReadFile(k.files.marker); err == nil {
-			return ipc.StateFailed, k.orphan(strings.TrimSpace(string(id)))
-		}
-		return ipc.StateUninitialized, nil
-	}
-	if err != nil {
-		return ipc.StateFailed, k.problemOf(err)
-	}
-	k.setVault(v)
-	if !v.ReadOnly() {
-		k.mark(v)
-	}
-	return ipc.StateLocked, nil
-}
-
-// closeFile locks and closes the vault, after its users have finished.
-func (k *keeper) closeFile(v *vault.Vault) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	v.Lock()
-	if err := v.Close(); err != nil {
-		k.log.Warn("closing vault", "error", err.Error())
-	}
-	k.vault = nil
-}
-
-func (k *keeper) options() vault.Options { return vault.Options{Now: k.now} }
-
-// mark writes the marker file, by which a profile whose vault.db has gone is
-// told from one that never had a vault.
-func (k *keeper) mark(v *vault.Vault) {
-	id := v.ID()
-	text := []byte(hex.EncodeToString(id[:]) + "\n")
-	if old, err := os.ReadFile(k.files.marker); err == nil && string(old) == string(text) {
-		return
-	}
-	if err := atomicfile.WriteFile(k.files.marker, text, 0o600); err != nil {
-		k.log.Warn("writing vault marker", "error", err.Error())
-	}
-}
-
-func (k *keeper) orphan(id string) *ipc.Error {
-	return &ipc.Error{Code: ipc.CodeOrphan,
-		Message: fmt.Sprintf("%s is gone, but this profile has had the vault %s", k.files.vault, id),
-		Hint:    fmt.Sprintf("put a copy of vault.db back and run o2fa unlock; to begin anew instead, remove %s", k.files.marker)}
-}
-
-// tryAutomatic unlocks with the first slot that works without asking anybody
-// for a passphrase. No such slot is no error.
-func (k *keeper) tryAutomatic(ctx context.Context) error {
-	pass := secret.Bytes{}
-	if k.policy.passphraseFile != "" {
-		var err error
-		if pass, err = secret.ReadFile(k.policy.passphraseFile); err != nil {
-			return err
-		}
-		defer pass.Wipe()
-	}
-	err := k.trySlots(ctx, pass, func(h keystore.Header) bool {
-		return h.Type != keystore.TypePassphrase || pass.Len() > 0
+	err := k.run(ctx, func(context.Context) outcome {
+		k.shut()
+		state, problem := k.openFile()
+		return outcome{state: state, problem: problem}
 	})
-	if errors.Is(err, ipc.ErrPassphrase) {
-		return &ipc.Error{Code: ipc.CodePassphrase, Message: "the passphrase in " + k.policy.passphraseFile + " is wrong",
-			Hint: "put the right one there, then o2fa unlock"}
+	if err == nil {
+		err = k.check(ctx)
+	}
+	if errors.Is(err, ipc.ErrLocked) {
+		return nil // as it should be
 	}
 	return err
 }
 
-// trySlots tries the slots that want accepts, in order, and returns the last
-// error if none opened the vault.
-func (k *keeper) trySlots(ctx context.Context, pass secret.Bytes, want func(keystore.Header) bool) error {
-	v := k.vaultNow()
-	slots, err := v.Slots()
-	if err != nil {
-		return err
-	}
-	var last error
-	for _, slot := range slots {
-		h, err := keystore.ParseHeader(slot.Header)
-		if err != nil {
-			last = err
-			continue
-		}
-		if !want(h) {
-			continue
-		}
-		if last = k.trySlot(ctx, v, h, pass); last == nil {
-			return nil
-		}
-	}
-	return last
-}
-
-func (k *keeper) trySlot(ctx context.Context, v *vault.Vault, h keystore.Header, pass secret.Bytes) error {
-	store, err := k.stores(h.Type, pass, k.waiting)
-	if err != nil {
-		return err
-	}
-	key, err := store.Open(ctx, h)
-	if err != nil {
-		return err
-	}
-	defer key.Wipe()
-	// Nobody may read the vault while its keys come in.
+// interrupt takes the turn, and ends those who have it meanwhile.
+func (k *keeper) interrupt(ctx context.Context) error {
 	k.mu.Lock()
-	defer k.mu.Unlock()
-	err = v.Unlock(h.ID, key)
-	if h.Type == keystore.TypePassphrase && errors.Is(err, vault.ErrWrongKey) {
-		return &ipc.Error{Code: ipc.CodePassphrase, Message: "the passphrase is wrong", Hint: "o2fa unlock"}
+	k.locking++
+	if k.attempt != nil {
+		k.attempt.cancel()
 	}
-	return err
-}
-
-// unlock opens the vault: with a passphrase its slots alone, without one the
-// slots that need none.
-func (k *keeper) unlock(ctx context.Context, pass secret.Bytes) error {
-	attempt := k.begin(ctx)
-	if v := k.vaultNow(); v != nil && v.Unlocked() {
-		if k.problemNow() == nil {
-			k.end(ipc.StateReady, nil)
-			return nil
-		}
-		k.closeFile(v) // somebody may have put a good one in its place
-	}
-	if pass.Len() == 0 {
-		k.end(k.openAndUnlock(attempt))
-		return k.check(ctx)
-	}
-	if state, problem := k.openFile(); k.vaultNow() == nil {
-		k.end(state, problem)
-		return k.check(ctx)
-	}
-	err := k.tryPassphrase(attempt, pass)
-	if err != nil {
-		k.end(ipc.StateLocked, k.problemNow())
-		return err
-	}
-	k.end(ipc.StateReady, k.doubt())
-	return nil
-}
-
-// check returns nil when the vault can be used, else why it cannot.
-func (k *keeper) check(ctx context.Context) error {
-	return k.use(ctx, func(*vault.Vault) error { return nil })
-}
-
-func (k *keeper) tryPassphrase(ctx context.Context, pass secret.Bytes) error {
-	var any bool
-	err := k.trySlots(ctx, pass, func(h keystore.Header) bool {
-		any = any || h.Type == keystore.TypePassphrase
-		return h.Type == keystore.TypePassphrase
-	})
-	if err == nil && !any {
-		return &ipc.Error{Code: ipc.CodeInvalid, Message: "this vault has no passphrase", Hint: "o2fa unlock, without a passphrase"}
-	}
-	return err
-}
-
-func (k *keeper) problemNow() *ipc.Error {
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	if k.state == ipc.StateWaiting {
-		return nil
-	}
-	return k.problem
-}
-
-// lock takes the vault key out of memory, after the users of the vault have
-// finished. An attempt under way is interrupted.
-func (k *keeper) lock() error {
-	k.mu.RLock()
-	cancel := k.cancel
-	k.mu.RUnlock()
-	if cancel != nil {
-		cancel()
-	}
-	k.begin(context.Background())
-	v := k.vaultNow()
-	if v == nil {
-		k.mu.RLock()
-		state, problem := k.state, k.problem
-		k.mu.RUnlock()
-		k.end(state, problem)
-		return k.check(context.Background())
-	}
-	k.mu.Lock()
-	v.Lock()
 	k.mu.Unlock()
-	k.end(ipc.StateLocked, nil)
-	return nil
+	defer func() {
+		k.mu.Lock()
+		k.locking--
+		k.mu.Unlock()
+	}()
+	select {
+	case k.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
+
+// interruptAll makes the attempt under way, and those to come, end early.
+func (k *keeper) interruptAll() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.locking++
+	if k.attempt != nil {
+		k.attempt.cancel()
+	}
+}
+
+var errShuttingDown = &ipc.Error{Code: ipc.CodeUnavailable, Message: "the daemon is shutting down", Hint: "try again"}
 
 // close locks and closes the vault for good.
 func (k *keeper) close() {
-	k.mu.RLock()
-	cancel := k.cancel
-	k.mu.RUnlock()
-	if cancel != nil {
-		cancel()
-	}
-	k.begin(context.Background())
-	if v := k.vaultNow(); v != nil {
-		k.closeFile(v)
-	}
-	k.end(ipc.StateFailed, &ipc.Error{Code: ipc.CodeUnavailable, Message: "the daemon is shutting down"})
+	_ = k.interrupt(context.Background())
+	_ = k.run(context.Background(), func(context.Context) outcome {
+		k.shut()
+		k.mu.Lock()
+		k.closed = true
+		k.mu.Unlock()
+		return outcome{state: ipc.StateFailed, problem: errShuttingDown}
+	})
 }
 
 // report keeps a damage that a request met, so that status shows it although
-// other entries still work.
+// other entries still work, and the log what exactly it was.
 func (k *keeper) report(err error) {
-	if !errors.Is(err, vault.ErrCorrupt) {
+	if !errors.Is(err, vault.ErrCorrupt) && !errors.Is(err, vault.ErrStorage) {
 		return
 	}
+	k.log.Error("using the vault", "error", err.Error())
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.state == ipc.StateReady {
+	if k.state == ipc.StateReady && errors.Is(err, vault.ErrCorrupt) {
 		k.problem = k.problemOf(err)
 	}
 }
 
 // purge removes what has been in the trash long enough. It runs when the vault
 // becomes ready rather than on a timer, which would wake an idle machine.
-func (k *keeper) purge() {
-	err := k.use(context.Background(), func(v *vault.Vault) error {
+func (k *keeper) purge(ctx context.Context) {
+	err := k.use(ctx, func(v *vault.Vault) error {
 		if v.ReadOnly() {
 			return nil
 		}
@@ -466,13 +365,11 @@ func (k *keeper) purge() {
 		}
 		return err
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, ipc.ErrLocked) {
 		k.report(err)
 		k.log.Warn("purging the trash", "error", err.Error())
 	}
 }
 
-func newVaultID() (id [16]byte) {
-	_, _ = rand.Read(id[:]) // never fails: crypto/rand ends the program instead
-	return id
-}
+// trashLife is how long a deleted entry can be brought back.
+const trashLife = 30 * 24 * time.Hour

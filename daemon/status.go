@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/o2fa/o2fa"
@@ -43,6 +45,10 @@ func (d *Daemon) status(ctx context.Context, secrets bool) ipc.Status {
 	}
 	s.State, s.Problem, s.Vault = d.keeper.status()
 	s.Warnings = append(s.Warnings, warnings(s)...)
+	if s.Account == nil && d.uuidGiven() {
+		s.Warnings = append(s.Warnings, ipc.Warning{Code: "uuid",
+			Message: "OPEN2FA_UUID or open2fa.uuid holds no UUID", Hint: "32 hex digits, as in xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"})
+	}
 	return s
 }
 
@@ -55,6 +61,9 @@ func (k *keeper) status() (ipc.State, *ipc.Error, *ipc.VaultStatus) {
 	}
 	state, problem := k.state, k.problem
 	vs, err := vaultStatus(k.vault, k.files.vault)
+	if err == nil && k.vault.Replaced() {
+		err = vault.ErrReplaced
+	}
 	if err != nil && problem == nil {
 		problem = k.problemOf(err)
 	}
@@ -99,9 +108,27 @@ func warnings(s ipc.Status) []ipc.Warning {
 			list = append(list, ipc.Warning{Code: "read_only", Message: "the file system is read-only: codes work, changes do not"})
 		}
 	}
-	if f := s.SecretsFile; f != nil && f.Present && f.Rows > 0 {
+	return append(list, fileWarnings(s)...)
+}
+
+// fileWarnings are about secrets.json. Removing it is suggested only when no
+// row is known to be nowhere else.
+func fileWarnings(s ipc.Status) []ipc.Warning {
+	f := s.SecretsFile
+	if f == nil || !f.Present {
+		return nil
+	}
+	var list []ipc.Warning
+	switch {
+	case s.State == ipc.StateReady && f.Problem == "" && f.Rows > 0 && len(f.Rejected) == 0 && !f.NeedLook:
+		list = append(list, ipc.Warning{Code: "plaintext", Message: f.Path + " still holds secrets in clear",
+			Hint: "o2fa list; when it shows all that you want to keep, remove the file"})
+	case s.State == ipc.StateReady && len(f.Rejected) > 0:
 		list = append(list, ipc.Warning{Code: "plaintext",
-			Message: f.Path + " still holds secrets in clear", Hint: "o2fa list, to see that all are here; then remove the file"})
+			Message: fmt.Sprintf("%s still holds secrets in clear, and %d rows that could not be taken in", f.Path, len(f.Rejected))})
+	}
+	if info, err := os.Stat(f.Path); err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+		list = append(list, ipc.Warning{Code: "readable", Message: "other users may read " + f.Path, Hint: "chmod 600 " + f.Path})
 	}
 	return list
 }
@@ -110,7 +137,7 @@ func warnings(s ipc.Status) []ipc.Warning {
 func (d *Daemon) account(secrets bool) *ipc.Account {
 	text, source := d.cfg.UUID, "OPEN2FA_UUID"
 	if text == "" {
-		source = filepath.Join(d.cfg.Profile.Dir, "open2fa.uuid")
+		source = d.uuidFile()
 		info, err := os.Stat(source)
 		if err != nil || !info.Mode().IsRegular() || info.Size() > maxUUIDFile {
 			return nil
@@ -135,6 +162,14 @@ func (d *Daemon) account(secrets bool) *ipc.Account {
 	return a
 }
 
+// uuidGiven says that there is something that should be a UUID.
+func (d *Daemon) uuidGiven() bool {
+	_, err := os.Stat(d.uuidFile())
+	return d.cfg.UUID != "" || err == nil
+}
+
+func (d *Daemon) uuidFile() string { return filepath.Join(d.cfg.Profile.Dir, "open2fa.uuid") }
+
 func (d *Daemon) postInit(r *http.Request) (any, error) {
 	req, err := decode[ipc.InitRequest](r)
 	if err != nil {
@@ -145,17 +180,17 @@ func (d *Daemon) postInit(r *http.Request) (any, error) {
 	if err := d.keeper.create(r.Context(), req.Keystore, pass); err != nil {
 		return nil, err
 	}
-	reply := ipc.InitReply{Taken: d.intake.look(r.Context())}
-	if _, problem, vs := d.keeper.status(); vs != nil {
-		reply.Vault = *vs
-	} else if problem != nil {
+	d.intake.look(r.Context(), false)
+	_, problem, vs := d.keeper.status()
+	if vs == nil {
 		return nil, problem
 	}
-	return reply, nil
+	// A new vault has nothing else.
+	return ipc.InitReply{Vault: *vs, Taken: vs.Entries}, nil
 }
 
 func (d *Daemon) postLock(r *http.Request) (any, error) {
-	if err := d.keeper.lock(); err != nil {
+	if err := d.keeper.lock(r.Context()); err != nil {
 		return nil, err
 	}
 	return d.status(r.Context(), false), nil

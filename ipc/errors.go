@@ -22,6 +22,7 @@ const (
 	CodeOrphan        ErrorCode = "orphan"         // a key without its vault, or a vault without its key
 	CodeNewerFormat   ErrorCode = "newer_format"   // the vault was written by a newer o2fa
 	CodeCorrupt       ErrorCode = "corrupt"        // the vault is damaged
+	CodeReplaced      ErrorCode = "replaced"       // the vault was removed or replaced while it was open
 	CodeReadOnly      ErrorCode = "read_only"      // the file system refuses writes
 	CodeDiskFull      ErrorCode = "disk_full"      // no room left
 	CodeStorage       ErrorCode = "storage"        // another failure of the disk
@@ -51,6 +52,7 @@ var (
 	ErrOrphan        = errors.New("key and vault do not belong together")
 	ErrNewerFormat   = errors.New("vault of a newer format")
 	ErrCorrupt       = errors.New("vault is damaged")
+	ErrReplaced      = errors.New("vault was removed or replaced")
 	ErrReadOnly      = errors.New("file system is read-only")
 	ErrDiskFull      = errors.New("disk is full")
 	ErrStorage       = errors.New("storage failed")
@@ -85,6 +87,7 @@ var codes = []struct {
 	{CodeOrphan, ErrOrphan, 409},
 	{CodeNewerFormat, ErrNewerFormat, 503},
 	{CodeCorrupt, ErrCorrupt, 500},
+	{CodeReplaced, ErrReplaced, 409},
 	{CodeReadOnly, ErrReadOnly, 507},
 	{CodeDiskFull, ErrDiskFull, 507},
 	{CodeStorage, ErrStorage, 500},

@@ -196,6 +196,9 @@ type AddReply struct {
 	Entry   Entry `json:"entry"`
 	Total   int   `json:"total"`   // entries now
 	Existed bool  `json:"existed"` // the very same entry was there; nothing changed
+	// SameName counts the entries that have this name now, in any case, with
+	// this one. Above 1 the name alone no longer yields a code.
+	SameName int `json:"same_name"`
 }
 
 // FindRequest finds entries by exact name, by secret, or by both. It is how

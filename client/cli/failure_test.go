@@ -19,7 +19,7 @@ import (
 func TestEveryCodeHasAnExit(t *testing.T) {
 	want := map[string]int{
 		"bad_request": 2, "invalid": 2, "not_found": 3, "ambiguous": 4, "nothing": 1, "locked": 5, "waiting": 5, "passphrase": 5,
-		"uninitialized": 1, "initialized": 1, "keystore": 1, "orphan": 1, "newer_format": 1, "corrupt": 1, "read_only": 1,
+		"uninitialized": 1, "initialized": 1, "keystore": 1, "orphan": 1, "newer_format": 1, "corrupt": 1, "replaced": 1, "read_only": 1,
 		"disk_full": 1, "storage": 1, "refused": 6, "too_large": 2, "profile": 6, "version": 6, "unavailable": 6,
 		"unknown_path": 1, "method": 1, "internal_error": 1,
 	}

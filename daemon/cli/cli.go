@@ -73,7 +73,7 @@ func run(ctx context.Context, inv *command.Invocation) error {
 		return fmt.Errorf("leaving the working directory: %w", err)
 	}
 	err = daemon.New(cfg).Run(ctx)
-	if errors.Is(err, daemon.ErrAlreadyRunning) {
+	if errors.Is(err, socket.ErrHeld) {
 		return &command.Failure{Exit: command.ExitRunning, Code: "running", Err: err, Hint: "o2fa status"}
 	}
 	return err

@@ -23,6 +23,7 @@ var (
 	ErrNotVault    = errors.New("not a vault")
 	ErrExists      = errors.New("exists already")
 	ErrReadOnly    = errors.New("vault can only be read")
+	ErrReplaced    = errors.New("vault was removed or replaced while it was open")
 	ErrDiskFull    = errors.New("disk is full")
 	ErrInvalid     = errors.New("invalid entry") // beyond a bound; the text says which
 	ErrBusy        = errors.New("vault is in use by another process")
@@ -64,7 +65,7 @@ func corrupt(format string, args ...any) error {
 
 // known are the sentinels that classify leaves alone.
 var known = []error{ErrLocked, ErrWrongKey, ErrNotFound, ErrAmbiguous, ErrNothing, ErrNewerFormat, ErrCorrupt,
-	ErrNotVault, ErrExists, ErrReadOnly, ErrDiskFull, ErrInvalid, ErrBusy, ErrStorage, ErrClosed}
+	ErrNotVault, ErrExists, ErrReadOnly, ErrReplaced, ErrDiskFull, ErrInvalid, ErrBusy, ErrStorage, ErrClosed}
 
 // Classify puts one of this package's sentinels on an error of the operating
 // system, so that one that came from beside the vault is named as its own are.

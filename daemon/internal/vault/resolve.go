@@ -7,8 +7,8 @@ import (
 
 // Resolve returns the one live entry that a person means by name: by its id, by
 // its exact name, by its name but for case, by its issuer, by the beginning of
-// its name, by a part of name, issuer or account; the first of these that
-// matches anything decides. *AmbiguousError if it matches several,
+// its name, by the first six or more digits of its id, by a part of name,
+// issuer or account; the first of these that matches anything decides. *AmbiguousError if it matches several,
 // *NotFoundError if nothing does. An exact name opens that entry's summary
 // alone.
 func (v *Vault) Resolve(name string) (Summary, error) {
@@ -63,10 +63,12 @@ func (v *Vault) search(name string) ([]Summary, error) {
 	if folded == "" {
 		return nil, &NotFoundError{}
 	}
+	digits := idPrefix(name)
 	for _, matches := range []func(s *Summary) bool{
 		func(s *Summary) bool { return s.foldedName == folded }, // which a damaged index has lost
 		func(s *Summary) bool { return s.foldedIssuer == folded },
 		func(s *Summary) bool { return strings.HasPrefix(s.foldedName, folded) },
+		func(s *Summary) bool { return digits != "" && strings.HasPrefix(s.ID.String(), digits) },
 		func(s *Summary) bool {
 			return strings.Contains(s.foldedName, folded) || strings.Contains(s.foldedIssuer, folded) ||
 				strings.Contains(Fold(s.Account), folded)
@@ -83,6 +85,18 @@ func (v *Vault) search(name string) ([]Summary, error) {
 		}
 	}
 	return nil, &NotFoundError{Near: near(list, folded)}
+}
+
+// leastIDPrefix is how many digits of an id are taken for one.
+const leastIDPrefix = 6
+
+// idPrefix returns name as the beginning of an id, or "" if it is none.
+func idPrefix(name string) string {
+	digits := strings.ToLower(name)
+	if len(digits) < leastIDPrefix || strings.Trim(digits, "0123456789abcdef") != "" {
+		return ""
+	}
+	return digits
 }
 
 // Bounds of near: beyond them a mistyped name would cost more than a hint is

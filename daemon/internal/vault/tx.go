@@ -55,6 +55,9 @@ func (v *Vault) Update(op string, f func(tx *Tx) error) error {
 	if v.unwritable.Load() {
 		return corrupt("an earlier change met damage")
 	}
+	if v.Replaced() {
+		return ErrReplaced
+	}
 	v.writing.Lock()
 	defer v.writing.Unlock()
 	tx := &Tx{v: v, k: k, now: max(1, v.now().UnixMilli()), puts: map[string]map[string][]byte{},

@@ -10,6 +10,7 @@ package vault
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"runtime/debug"
 	"sync"
@@ -68,6 +69,18 @@ func (v *Vault) Format() int { return v.format }
 // ReadOnly reports whether the file can only be read. Codes are served all the
 // same, changes answer with ErrReadOnly.
 func (v *Vault) ReadOnly() bool { return v.readOnly }
+
+// Replaced reports whether the path no longer leads to the open file: somebody
+// removed it, or put another in its place. What would be written now would be
+// lost, so changes answer with ErrReplaced; reads go on.
+func (v *Vault) Replaced() bool {
+	open, err := v.file.Stat()
+	if err != nil {
+		return false // closed; what follows says so
+	}
+	there, err := os.Stat(v.path)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(open, there)
+}
 
 // Torn reports that the vault was opened as it was before its last change,
 // perhaps: of the two pages that name the last state one did not hold.

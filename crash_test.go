@@ -136,7 +136,7 @@ func crashCreating(t *testing.T, rng *rand.Rand, kills int) {
 		o, _ := p.start(t, ipc.StateUninitialized)
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		b := begin(ctx, l, p, rng)
-		<-time.After(time.Duration(rng.Int64N(int64(whole))))
+		<-time.After(time.Duration(rng.Int64N(int64(2 * whole))))
 		b.killed.Store(true)
 		o.kill()
 		b.all.Wait()

@@ -2,7 +2,6 @@ package o2fa_test
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -82,8 +81,8 @@ func leaveOut(t *testing.T, reason string) {
 
 // disk is what a power cut could take away at one moment of a trace.
 type disk struct {
-	dir        string          // the profile
-	dirty      map[string]int  // files and directories changed and not synced; in which line
+	dir        string         // the profile
+	dirty      map[string]int // files and directories changed and not synced; in which line
 	request    map[string]string
 	wrote      bool     // vault.db, since the last reply to a change
 	changes    []string // answered, that wrote to vault.db
@@ -306,50 +305,4 @@ func TestWatchDiskCanFail(t *testing.T) {
 	if d := watchDisk(late, "/h/p"); len(d.complaints) == 0 {
 		t.Error("no complaint about a reply while the sync is under way")
 	}
-}
-
-// TestCrashAtEachWrite kills the daemon before its first call that changes the
-// disk, before its second, and so on until one lives to the end: what random
-// instants leave out of the making of a vault and of the first changes.
-func TestCrashAtEachWrite(t *testing.T) {
-	const calls = "write,pwrite64,ftruncate,fsync,fdatasync,renameat,openat,unlinkat"
-	strace := tracer(t)
-	outcomes := map[string]int{}
-	n, done := 0, false
-	for !done {
-		n++
-		p := newPlace(t)
-		l := newLedger(rand.Uint64())
-		o := p.launch(t, strace, "-f", "-o", "/dev/null", "-e", "trace="+calls, "-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", calls, n))
-		await(t, "an answer or the end of the daemon", func() bool {
-			_, err := p.client.Status(t.Context())
-			return err == nil || !o.alive()
-		})
-		done = l.firstDay(t, p)
-		if done {
-			_ = p.client.Shutdown(t.Context(), ipc.ShutdownRequest{})
-		}
-		await(t, "the end of the daemon", func() bool { return !o.alive() })
-		outcomes[afterCreating(t, l, p)]++
-	}
-	if n < 20 {
-		t.Errorf("the daemon has done all after %d calls", n)
-	}
-	t.Logf("killed before each of %d calls: %v", n-1, outcomes)
-}
-
-// firstDay makes the first few changes of a vault, and says whether the daemon
-// has lived to answer all of them.
-func (l *ledger) firstDay(t *testing.T, p *place) bool {
-	b := &crowd{ledger: l, place: p, first: make(chan struct{})}
-	b.killed.Store(true) // it may be, at any time
-	w := &worker{b, p.client, rand.New(rand.NewPCG(l.seed, 0))}
-	ctx, cancel := shortly(t)
-	defer cancel()
-	for range 3 {
-		if !w.add(ctx) || !w.step(ctx) {
-			return false
-		}
-	}
-	return w.remove(ctx) && w.undo(ctx) && w.step(ctx)
 }

@@ -127,7 +127,15 @@ func (p *place) launch(t *testing.T, wrapper ...string) *agent {
 		defer close(o.ended)
 		_ = o.cmd.Wait() // how it ended is in ProcessState
 	}()
-	t.Cleanup(o.kill)
+	t.Cleanup(func() {
+		o.kill()
+		// What a killed wrapper ran lives on.
+		if info, held, _ := socket.ReadLock(p.profile); held && info.PID > 0 {
+			if daemon, err := os.FindProcess(info.PID); err == nil {
+				_ = daemon.Kill()
+			}
+		}
+	})
 	return o
 }
 

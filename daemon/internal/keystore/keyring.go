@@ -2,6 +2,7 @@ package keystore
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -28,19 +29,28 @@ type KeyringConfig struct {
 	// part; 0 is five seconds.
 	Timeout time.Duration
 	// PromptTimeout bounds the wait for a person to answer the keyring's
-	// dialog; 0 is two minutes, less than 0 never shows one. On Linux the
-	// dialog needs DISPLAY or WAYLAND_DISPLAY. It stays on the screen after the
-	// wait, and the next request waits for the same one.
+	// dialog; 0 is two minutes. The dialog stays on the screen after the wait.
+	//
+	// On Linux, less than 0 never shows one; it needs DISPLAY or
+	// WAYLAND_DISPLAY, and the next request waits for the one that stayed. macOS
+	// and Windows show theirs unasked and tell nobody: there the larger of both
+	// limits bounds the whole request, and the next one gets ErrBusy until the
+	// dialog that stayed is answered.
 	PromptTimeout time.Duration
 	// Waiting, if set, is called with true before a request waits for that
-	// dialog and with false when it no longer does.
+	// dialog and with false when it no longer does. On macOS and Windows that is
+	// a guess: true comes when a request has taken half a second.
 	Waiting func(waiting bool)
 	// Getenv reads the environment in which the session bus and the display are
 	// named. Required on Linux.
 	Getenv func(string) string
 }
 
-type keyringStore struct{ cfg KeyringConfig }
+type keyringStore struct {
+	cfg KeyringConfig
+	// dialogs says that the system may show one in any call of go-keyring.
+	dialogs bool
+}
 
 // NewKeyring returns a store that keeps one item per vault in the OS keyring:
 // the Secret Service on Linux, the Keychain on macOS, the Credential Manager on
@@ -61,7 +71,7 @@ func NewKeyring(cfg KeyringConfig) Store {
 	if cfg.Getenv == nil {
 		cfg.Getenv = func(string) string { return "" }
 	}
-	return keyringStore{cfg}
+	return keyringStore{cfg, dialogsInCalls}
 }
 
 func (k keyringStore) Create(ctx context.Context, vault [16]byte) (Header, secret.Bytes, error) {
@@ -155,97 +165,10 @@ func sentinel(err error) error {
 		return nil
 	case errors.Is(err, keyring.ErrNotFound):
 		return fmt.Errorf("%w: the keyring has no such item", ErrMissing)
-	case isLocked(err):
-		return fmt.Errorf("%w: %w", ErrKeyringLocked, err)
-	}
-	return fmt.Errorf("%w: %w", ErrUnavailable, err)
-}
-
-// slot is held by the one request to the keyring that runs. go-keyring is one
-// per process, has no deadlines and can hang for ever: this keeps the
-// goroutines that hang in it to one, whatever the number of stores.
-var slot = make(chan struct{}, 1)
-
-// do makes sure that the keyring is there and unlocked, then runs call, which
-// uses go-keyring, under the configured deadline; call's context ends with it.
-// When call does not end in time it is cut off where the system allows that;
-// where not, it keeps the slot until it ends.
-func (k keyringStore) do(ctx context.Context, call func(context.Context) error) error {
-	select {
-	case slot <- struct{}{}:
-	default:
-		return ErrBusy
-	}
-	bus, err := k.prepare(ctx)
-	if err != nil {
-		<-slot
-		return err
-	}
-	limited, cancel := context.WithTimeout(ctx, k.cfg.Timeout)
-	defer cancel()
-	attached, done := make(chan func(), 1), make(chan error, 1)
-	go func() {
-		err := attachAndRun(limited, bus, attached, call)
-		<-slot // before done, so that the caller's next request finds it free
-		done <- err
-	}()
-	select {
-	case err = <-done:
-	case <-limited.Done():
-		err = k.cutOff(limited, attached, done)
-	}
-	if err != nil && errors.Is(err, limited.Err()) {
-		return k.late(ctx, "answer")
-	}
-	return err
-}
-
-// cutOff ends a call that is late, if its connection can be closed, and returns
-// ctx's error, or nil if the call did its work at the last moment.
-func (k keyringStore) cutOff(ctx context.Context, attached <-chan func(), done <-chan error) error {
-	select {
-	case detach := <-attached:
-		detach()
-	default:
-		return ctx.Err()
-	}
-	select { // it ends now: wait, so that the caller's next request finds the slot free
-	case err := <-done:
-		if err == nil {
-			return nil
-		}
-	case <-time.After(k.cfg.Timeout):
-	}
-	return ctx.Err()
-}
-
-// attachAndRun opens the connection on which go-keyring will work, hands the
-// function that closes it to attached, and runs call.
-func attachAndRun(ctx context.Context, bus string, attached chan<- func(), call func(context.Context) error) (err error) {
-	detach, err := attach(bus)
-	if err != nil {
+	case errors.As(err, new(base64.CorruptInputError)): // go-keyring's own coat, on macOS
+		return fmt.Errorf("%w: it is not base64", ErrDamaged)
+	case errors.Is(err, keyring.ErrUnsupportedPlatform):
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	attached <- detach
-	defer detach()
-	if ctx.Err() != nil { // too late: nobody is there to cut the call off
-		return ctx.Err()
-	}
-	defer func() {
-		// go-keyring does not expect its connection to be closed under it. The
-		// value is left out: nobody knows what it holds.
-		if recover() != nil {
-			err = fmt.Errorf("%w: the connection ended while the keyring was asked", ErrUnavailable)
-		}
-	}()
-	return call(ctx)
-}
-
-// late returns the error for a keyring that did not do what it should in time:
-// the caller's own reason if ctx has ended, else ErrUnavailable.
-func (k keyringStore) late(ctx context.Context, what string) error {
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("waiting for the keyring: %w", err)
-	}
-	return fmt.Errorf("%w: it did not %s within %v", ErrUnavailable, what, k.cfg.Timeout)
+	return fmt.Errorf("%w: %w", meaning(err), err)
 }

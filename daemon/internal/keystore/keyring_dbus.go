@@ -25,12 +25,17 @@ const (
 	helpService = "install and start gnome-keyring or KWallet, or choose another keystore"
 )
 
+// dialogsInCalls: prepare has shown the dialog, if any, before go-keyring is
+// asked.
+const dialogsInCalls = false
+
 // attach opens the connection that go-keyring uses. Cutting it frees a call
 // that hangs, be it in a dialog.
 func attach(bus string) (detach func(), err error) { return dbus.Shared(bus) }
 
-// isLocked: prepare has unlocked the keyring, so another reason is likelier.
-func isLocked(error) bool { return false }
+// meaning: prepare has found the keyring and unlocked it, so what go-keyring
+// says now is neither.
+func meaning(error) error { return ErrFailed }
 
 // prepare finds out, within the deadlines, whether go-keyring would get an
 // answer, and returns the address of the bus where. go-keyring itself would
@@ -70,9 +75,13 @@ func (k keyringStore) unlock(ctx context.Context, address string) (s secretServi
 	defer cancel()
 	conn, err := dbus.Dial(limited, address)
 	if err != nil {
-		return secretService{}, "", k.explain(ctx, err)
+		return secretService{}, "", k.absent(ctx, err)
 	}
 	s = secretService{conn, address}
+	if err := s.start(limited); err != nil {
+		conn.Close()
+		return secretService{}, "", k.absent(ctx, err)
+	}
 	collection, err := s.collection(limited)
 	if err == nil {
 		prompt, err = s.unlock(limited, collection)
@@ -112,9 +121,9 @@ func (k keyringStore) ask(ctx context.Context, s secretService, prompt dbus.Path
 		return k.answer(ctx, shown)
 	case <-limited.Done():
 		if ctx.Err() != nil {
-			return k.late(ctx, "")
+			return k.late(ctx, ErrBusy)
 		}
-		return fmt.Errorf("%w: nobody answered its dialog within %v; answer it and try again", ErrKeyringLocked, k.cfg.PromptTimeout)
+		return unanswered(k.cfg.PromptTimeout)
 	}
 }
 
@@ -129,15 +138,32 @@ func (k keyringStore) answer(ctx context.Context, d *dialog) error {
 	return nil
 }
 
-// explain gives an error of the pre-check its sentinel.
-func (k keyringStore) explain(ctx context.Context, err error) error {
+// absent gives its sentinel to an error that was met before the service was
+// seen on the bus: whatever it is, there is no keyring to use.
+func (k keyringStore) absent(ctx context.Context, err error) error {
 	switch {
-	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrKeyringLocked):
-		return err
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return k.late(ctx, "answer")
+	case isLate(err):
+		return k.late(ctx, ErrUnavailable)
 	case errors.Is(err, dbus.ErrNoService):
 		return fmt.Errorf("%w: no secret service (%s): %w", ErrUnavailable, helpService, err)
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// explain gives its sentinel to an error of a service that was seen.
+func (k keyringStore) explain(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrKeyringLocked):
+		return err
+	case isLate(err):
+		return k.late(ctx, ErrBusy)
+	case errors.Is(err, dbus.ErrNoService), errors.Is(err, dbus.ErrNoBus):
+		return k.absent(ctx, err) // it has left
+	}
+	return fmt.Errorf("%w: %w", ErrFailed, err)
+}
+
+// isLate reports whether a context ended an exchange.
+func isLate(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }

@@ -157,13 +157,16 @@ func TestKeyringFrozen(t *testing.T) {
 	b.StartKeyring()
 	s := keystore.NewKeyring(keystore.KeyringConfig{Getenv: b.Getenv, Timeout: short})
 	h, key := create(t, onBus(b), newVault())
-	for name, stop := range map[string][2]func(){
-		"keyring": {b.FreezeKeyring, b.ThawKeyring},
-		"bus":     {b.Freeze, b.Thaw},
+	for name, c := range map[string]struct {
+		stop, thaw func()
+		want       error
+	}{
+		"keyring": {b.FreezeKeyring, b.ThawKeyring, keystore.ErrBusy}, // it is there
+		"bus":     {b.Freeze, b.Thaw, keystore.ErrUnavailable},        // nobody knows
 	} {
-		stop[0]()
-		opens(t, s, h, keystore.ErrUnavailable, "did not answer within 300ms")
-		stop[1]()
+		c.stop()
+		opens(t, s, h, c.want, "did not answer within 300ms")
+		c.thaw()
 		if !open(t, onBus(b), h).Equal(key) {
 			t.Errorf("%s: another key came back", name)
 		}
@@ -219,8 +222,8 @@ func TestKeyringHangsInGoKeyring(t *testing.T) {
 		_, err := keyring.Get("o2fa", "whoever")
 		return err
 	})
-	if !errors.Is(err, keystore.ErrUnavailable) || !strings.Contains(err.Error(), "did not answer") {
-		t.Errorf("%v, want ErrUnavailable", err)
+	if !errors.Is(err, keystore.ErrBusy) || errors.Is(err, keystore.ErrUnavailable) || !strings.Contains(err.Error(), "did not answer") {
+		t.Errorf("%v, want ErrBusy", err)
 	}
 	b.ThawKeyring()
 	if !open(t, onBus(b), h).Equal(key) { // at once: the slot is free
@@ -238,8 +241,8 @@ func TestKeyringNeverEnds(t *testing.T) {
 	s := keystore.NewKeyring(keystore.KeyringConfig{Getenv: b.Getenv, Timeout: short})
 	hang := make(chan struct{})
 	err := keystore.Do(t.Context(), s, func() error { <-hang; return nil })
-	if !errors.Is(err, keystore.ErrUnavailable) {
-		t.Errorf("%v, want ErrUnavailable", err)
+	if !errors.Is(err, keystore.ErrBusy) || !strings.Contains(err.Error(), "did not answer") {
+		t.Errorf("%v, want ErrBusy", err)
 	}
 	for range 100 {
 		start := time.Now()

@@ -1,26 +1,15 @@
-//go:build !unix || darwin
+//go:build darwin || windows
 
 package keystore
 
-import (
-	"context"
-	"errors"
-	"os/exec"
-)
+import "context"
 
-// prepare has nothing to check: Keychain and Credential Manager belong to the
-// system and show their own dialogs.
+// dialogsInCalls: Keychain and Credential Manager belong to the system, which
+// shows their dialogs when it is asked for an item.
+const dialogsInCalls = true
+
+// prepare has nothing to check: both are always there.
 func (keyringStore) prepare(context.Context) (bus string, err error) { return "", nil }
 
 // attach has no connection to open, and what hangs cannot be cut off.
-func attach(string) (detach func(), err error) { return func() {}, nil }
-
-// interactionNotAllowed is the status with which macOS's security tool ends
-// when it would have to show a dialog and has no screen for it.
-const interactionNotAllowed = 36
-
-// isLocked reports whether err says that the Keychain is locked.
-func isLocked(err error) bool {
-	var exit *exec.ExitError
-	return errors.As(err, &exit) && exit.ExitCode() == interactionNotAllowed
-}
+func attach(string) (detach func(), err error) { return nil, nil }

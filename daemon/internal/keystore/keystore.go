@@ -50,14 +50,20 @@ type Store interface {
 
 // The sentinels, which say what went wrong; the text around them says with what.
 var (
-	// ErrUnavailable means that the keyring cannot be used: no bus, no service,
-	// no collection, or no answer. The text says which.
+	// ErrUnavailable means that there is no keyring here: no bus, no service
+	// that could be started, no collection, no credentials in this logon. The
+	// text says which. A keyring that is there gives one of the next three.
 	ErrUnavailable = errors.New("keyring is not available")
 	// ErrKeyringLocked means that the keyring is there, but locked, and that
-	// nobody unlocked it.
+	// nobody unlocked it: its dialog was dismissed, not answered, or could not
+	// be shown.
 	ErrKeyringLocked = errors.New("keyring is locked")
-	// ErrBusy means that an earlier call to the keyring has not ended yet.
-	ErrBusy = errors.New("keyring is busy with an earlier request")
+	// ErrBusy means that the keyring is there, and that an earlier request has
+	// not ended yet or that it did not answer this one in time.
+	ErrBusy = errors.New("keyring is busy")
+	// ErrFailed means that the keyring is there and refused with an error of its
+	// own, which the text holds.
+	ErrFailed = errors.New("keyring failed")
 	// ErrMissing means that the keystore works but does not hold the key.
 	ErrMissing = errors.New("key is missing")
 	// ErrDamaged means that what is stored is not a key of o2fa.

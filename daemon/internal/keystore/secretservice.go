@@ -32,9 +32,6 @@ func (s secretService) start(ctx context.Context) error {
 // collection returns the collection that go-keyring would use: login, else the
 // default one.
 func (s secretService) collection(ctx context.Context) (dbus.Path, error) {
-	if err := s.start(ctx); err != nil {
-		return "", err
-	}
 	var collections []dbus.Path
 	if err := s.service().Property(ctx, serviceIface, "Collections", &collections); err != nil {
 		return "", err

@@ -35,10 +35,19 @@ import (
 const patience = 20 * time.Second
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
+	testscript.Main(tidy{m}, map[string]func(){
 		"o2fa":  func() { main(clientcli.Run) },
 		"o2fad": func() { main(daemoncli.Run) },
 	})
+}
+
+// tidy removes the programs that buildPrograms has built.
+type tidy struct{ *testing.M }
+
+// Run runs the tests.
+func (t tidy) Run() int {
+	defer func() { os.RemoveAll(builtDir) }()
+	return t.M.Run()
 }
 
 // main is what the two mains do.
@@ -58,30 +67,27 @@ func TestScriptsBuilt(t *testing.T) {
 }
 
 // buildPrograms builds o2fa and o2fad as the Makefile does, once a test run.
-var buildPrograms = func() func(testing.TB) string {
-	var once sync.Once
-	var dir string
-	var err error
-	return func(t testing.TB) string {
-		t.Helper()
-		once.Do(func() {
-			dir, err = os.MkdirTemp("", "o2fa-built")
-			if err != nil {
-				return
-			}
-			cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -buildid=", "-o", dir+string(filepath.Separator), "./client/o2fa", "./daemon/o2fad")
-			cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-			var out []byte
-			if out, err = cmd.CombinedOutput(); err != nil {
-				err = fmt.Errorf("%w\n%s", err, out)
-			}
-		})
-		if err != nil {
-			t.Fatalf("building the programs: %v", err)
-		}
-		return dir
+func buildPrograms(t testing.TB) string {
+	t.Helper()
+	if err := build(); err != nil {
+		t.Fatalf("building the programs: %v", err)
 	}
-}()
+	return builtDir
+}
+
+var builtDir string // set by build
+
+var build = sync.OnceValue(func() (err error) {
+	if builtDir, err = os.MkdirTemp("", "o2fa-built"); err != nil {
+		return err
+	}
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -buildid=", "-o", builtDir+string(filepath.Separator), "./client/o2fa", "./daemon/o2fad")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
+	}
+	return nil
+})
 
 func runScripts(t *testing.T, programs string) {
 	testscript.Run(t, testscript.Params{

@@ -4,6 +4,8 @@ package command
 
 import (
 	"os"
+	"os/signal"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,4 +27,32 @@ func hide(terminal *os.File) (restore func(), err error) {
 		return nil, err
 	}
 	return func() { _ = unix.IoctlSetTermios(fd, ioctlSetTermios, before) }, nil // best we can do
+}
+
+// caught lists the signals that a question has to see: those that would leave
+// the terminal without echo.
+func caught() []os.Signal {
+	return []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGTSTP}
+}
+
+// stops says whether sig stops a program until it is brought back, as Ctrl-Z
+// does. The others end it.
+func stops(sig os.Signal) bool { return sig == syscall.SIGTSTP }
+
+// suspend stops this process and returns when it runs again. In the background
+// the system stops it once more, at its next touch of the terminal.
+//
+// It is SIGSTOP, which cannot be caught: Go never gives a signal that it caught
+// once its default effect back. Unlike Ctrl-Z that stops a process, too, which
+// no shell would bring back, so one that leads its session runs on.
+func suspend() {
+	if session, err := unix.Getsid(0); err != nil || session == syscall.Getpgrp() {
+		return
+	}
+	resumed := make(chan os.Signal, 1)
+	signal.Notify(resumed, syscall.SIGCONT)
+	defer signal.Stop(resumed)
+	if syscall.Kill(os.Getpid(), syscall.SIGSTOP) == nil {
+		<-resumed
+	}
 }

@@ -2,6 +2,7 @@ package command
 
 import (
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/windows"
 )
@@ -19,3 +20,12 @@ func hide(console *os.File) (restore func(), err error) {
 	}
 	return func() { _ = windows.SetConsoleMode(handle, before) }, nil // best we can do
 }
+
+// caught lists the signals that a question has to see: those that would leave
+// the console without echo.
+func caught() []os.Signal { return []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} }
+
+// stops is for other systems: nothing stops a program here.
+func stops(os.Signal) bool { return false }
+
+func suspend() {}

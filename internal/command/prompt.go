@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"strings"
-	"syscall"
 
 	"golang.org/x/term"
 )
@@ -52,6 +51,12 @@ func (s Stdio) Confirm(ctx context.Context, question string) (bool, error) {
 	}
 }
 
+// answer is what came of a question.
+type answer struct {
+	line []byte
+	err  error
+}
+
 // ask prints the question, reads the answer and leaves the terminal as it was,
 // also when a signal or ctx ends the wait. It alone catches signals, and only
 // while it waits: elsewhere Ctrl-C ends the process as the system does it, and
@@ -59,23 +64,12 @@ func (s Stdio) Confirm(ctx context.Context, question string) (bool, error) {
 //
 // After an interruption the read stays behind; the process is about to end.
 func (s Stdio) ask(ctx context.Context, question string, hidden bool) ([]byte, error) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, caught()...)
 	defer signal.Stop(signals)
-	if hidden {
-		// Before the question: what is typed as soon as it appears is hidden too.
-		restore, err := hide(s.In.(*os.File))
-		if err != nil {
-			return nil, fmt.Errorf("hiding what is typed: %w", err)
-		}
-		defer fmt.Fprintln(s.Err) // the newline that was not shown either
-		defer restore()
-	}
-	fmt.Fprint(s.Err, question)
-
-	type answer struct {
-		line []byte
-		err  error
+	restore, err := s.pose(question, hidden)
+	if err != nil {
+		return nil, err
 	}
 	done := make(chan answer, 1)
 	go func() {
@@ -83,23 +77,51 @@ func (s Stdio) ask(ctx context.Context, question string, hidden bool) ([]byte, e
 		done <- answer{line, err}
 	}()
 	var a answer
-	select {
-	case a = <-done:
-	case <-signals:
-		a.err = io.EOF
-	case <-ctx.Done():
-		a.err = io.EOF
-	}
-	if errors.Is(a.err, io.EOF) {
-		if !hidden {
-			fmt.Fprintln(s.Err)
+	for waiting := true; waiting; {
+		waiting = false
+		select {
+		case a = <-done:
+		case <-ctx.Done():
+			a.err = io.EOF
+		case sig := <-signals:
+			if !stops(sig) {
+				a.err = io.EOF
+				break
+			}
+			// The shell gets its terminal as it was. What was typed so far is
+			// lost, the system sees to that, so the question comes again.
+			restore()
+			suspend()
+			if restore, err = s.pose(question, hidden); err != nil {
+				return nil, err
+			}
+			waiting = true
 		}
-		return nil, ErrInterrupted
 	}
-	if a.err != nil {
+	restore()
+	if hidden || errors.Is(a.err, io.EOF) {
+		fmt.Fprintln(s.Err) // the newline that was not shown, or not typed
+	}
+	switch {
+	case errors.Is(a.err, io.EOF):
+		return nil, ErrInterrupted
+	case a.err != nil:
 		return nil, fmt.Errorf("reading the answer: %w", a.err)
 	}
 	return a.line, nil
+}
+
+// pose prints the question. What is typed as soon as it appears is hidden, if
+// it has to be, until restore.
+func (s Stdio) pose(question string, hidden bool) (restore func(), err error) {
+	restore = func() {}
+	if hidden {
+		if restore, err = hide(s.In.(*os.File)); err != nil {
+			return nil, fmt.Errorf("hiding what is typed: %w", err)
+		}
+	}
+	fmt.Fprint(s.Err, question)
+	return restore, nil
 }
 
 // readLine reads up to a newline, byte by byte: what follows belongs to the

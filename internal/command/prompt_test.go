@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/iotest"
 
@@ -107,7 +108,8 @@ func TestEndOfInputAtATerminal(t *testing.T) {
 
 func TestInterruptedQuestionRestoresTheTerminal(t *testing.T) {
 	for name, interrupt := range map[string]func(context.CancelFunc){
-		"signal": func(context.CancelFunc) { signalSelf(t) },
+		"signal": func(context.CancelFunc) { signalSelf(t, os.Interrupt) },
+		"quit":   func(context.CancelFunc) { signalSelf(t, syscall.SIGQUIT) },
 		"cancel": func(cancel context.CancelFunc) { cancel() },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -134,12 +136,12 @@ func TestInterruptedQuestionRestoresTheTerminal(t *testing.T) {
 	}
 }
 
-func signalSelf(t *testing.T) {
+func signalSelf(t *testing.T, sig os.Signal) {
 	self, err := os.FindProcess(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := self.Signal(os.Interrupt); err != nil {
+	if err := self.Signal(sig); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,0 +1,120 @@
+package command
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/o2fa/o2fa/internal/command/ptytest"
+	"golang.org/x/sys/unix"
+)
+
+// roleVariable says what a copy of the test binary plays.
+const roleVariable = "O2FA_TEST_ROLE"
+
+func TestMain(m *testing.M) {
+	switch os.Getenv(roleVariable) {
+	case "shell":
+		os.Exit(playShell())
+	case "asker":
+		answer, err := Stdio{In: os.Stdin, Err: os.Stderr}.AskHidden(context.Background(), "Passphrase: ")
+		fmt.Fprintf(os.Stderr, "%d characters, %v\n", len(answer), err)
+		os.Exit(exitCode(err))
+	}
+	os.Exit(m.Run())
+}
+
+// role returns a copy of the test binary that plays a role.
+func role(name string) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), roleVariable+"="+name)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	return cmd
+}
+
+// playShell runs the asker in the foreground of its terminal. When that stops,
+// the shell takes the terminal, writes a line to descriptor 3, and brings it
+// back for each byte that comes at 4.
+func playShell() int {
+	signal.Ignore(syscall.SIGTTOU)
+	asker := role("asker")
+	asker.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Foreground: true, Ctty: 0}
+	if err := asker.Start(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 99
+	}
+	tell, told := os.NewFile(3, "tell"), os.NewFile(4, "told")
+	for {
+		var status syscall.WaitStatus
+		if _, err := syscall.Wait4(asker.Process.Pid, &status, syscall.WUNTRACED, nil); err != nil {
+			return 98
+		}
+		if !status.Stopped() {
+			return status.ExitStatus()
+		}
+		_ = unix.IoctlSetPointerInt(0, unix.TIOCSPGRP, syscall.Getpgrp())
+		fmt.Fprintln(tell, "stopped")
+		if _, err := told.Read(make([]byte, 1)); err != nil {
+			return 97
+		}
+		_ = unix.IoctlSetPointerInt(0, unix.TIOCSPGRP, asker.Process.Pid)
+		_ = syscall.Kill(-asker.Process.Pid, syscall.SIGCONT)
+	}
+}
+
+// Ctrl-Z gives the shell a terminal that shows what is typed; fg hides again
+// and repeats the question.
+func TestStoppedQuestion(t *testing.T) {
+	p := ptytest.New(t)
+	fromShell, tell, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	told, toShell, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	shell := role("shell")
+	shell.Stdin, shell.Stdout, shell.Stderr, shell.ExtraFiles = p.Device, p.Device, p.Device, []*os.File{tell, told}
+	shell.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := shell.Start(); err != nil {
+		t.Fatal(err)
+	}
+	tell.Close()
+	told.Close()
+	t.Cleanup(func() { toShell.Close(); fromShell.Close() })
+	if err := fromShell.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(fromShell)
+	for round := 1; round <= 2; round++ {
+		p.Expect(strings.Repeat("Passphrase: ", round))
+		waitForEcho(t, p.Device, false)
+		p.Type("half\x1a")
+		if !lines.Scan() {
+			t.Fatalf("it did not stop: %q", p.Screen())
+		}
+		waitForEcho(t, p.Device, true)
+		if _, err := toShell.WriteString("."); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.Expect("Passphrase: Passphrase: Passphrase: ")
+	waitForEcho(t, p.Device, false)
+	p.Type("correct horse\n")
+	if err := shell.Wait(); err != nil {
+		t.Errorf("%v: %q", err, p.Screen())
+	}
+	p.Expect("13 characters, <nil>")
+	waitForEcho(t, p.Device, true)
+	if strings.Contains(p.Screen(), "horse") || strings.Contains(p.Screen(), "half") {
+		t.Errorf("what was typed was shown: %q", p.Screen())
+	}
+}

@@ -42,7 +42,7 @@ var ErrOpen = errors.New("sealed data does not open")
 var ErrKeySize = errors.New("key has not 32 bytes")
 
 // Key seals and opens. It holds the expanded AES key and nothing else, so the
-// raw bytes need not be kept beside it. Safe for concurrent use.
+// raw bytes need not be kept beside it. Safe for concurrent use but for Wipe.
 type Key struct{ x xaes }
 
 // NewKey expands raw, which must have KeySize bytes (else ErrKeySize) and stays
@@ -57,6 +57,11 @@ func NewKey(raw []byte) (*Key, error) {
 	}
 	return &Key{x}, nil
 }
+
+// Wipe clears what of the key can be reached, which is K1 of the derivation,
+// and lets go of the expanded AES key, which cannot. Nobody may be using k;
+// later use panics, as it would seal under another key.
+func (k *Key) Wipe() { k.x = xaes{} }
 
 // Seal returns the envelope of plaintext. The same purpose and context open it
 // again. It panics for a purpose that does not exist.

@@ -247,3 +247,26 @@ func FuzzRoundTrip(f *testing.F) {
 		}
 	})
 }
+
+// A wiped key must not seal under another one.
+func TestWipe(t *testing.T) {
+	k, err := NewKey(bytes.Repeat([]byte{1}, KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := k.Seal(VaultEntry, nil, nil)
+	k.Wipe()
+	if k.x.k1 != [16]byte{} {
+		t.Error("K1 is left")
+	}
+	for what, use := range map[string]func(){
+		"Seal": func() { k.Seal(VaultEntry, nil, nil) },
+		"Open": func() { _, _ = k.Open(VaultEntry, nil, sealed) },
+	} {
+		func() {
+			defer func() { _ = recover() }()
+			use()
+			t.Errorf("%s went on with a wiped key", what)
+		}()
+	}
+}

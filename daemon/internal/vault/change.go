@@ -200,14 +200,14 @@ func (tx *Tx) setTrashed(id ID, at int64) error {
 	return nil
 }
 
-// Step takes the next code of a live hotp entry: the counter is moved on and
-// stored, and only then is the entry given to f, with the counter of the code.
-// A code is so never shown twice, whatever happens after. f keeps neither e nor
-// its secrets. A step cannot be undone and leaves no history.
+// Step takes the next code of a live hotp entry: f is given the entry, and the
+// counter of the code, and computes it into variables of the caller's. It keeps
+// neither e nor its secrets, and must not use the Vault. If f returns an error,
+// so does Step, and no counter is spent. Else the counter is moved on and
+// stored: the code may be shown when Step has returned nil, not before, as it
+// could come a second time. A step cannot be undone and leaves no history.
 func (v *Vault) Step(id ID, f func(e *Entry, counter uint64) error) error {
-	var e Entry
-	defer func() { e.wipe() }()
-	err := v.Update("", func(tx *Tx) error {
+	return v.Update("", func(tx *Tx) error {
 		was, err := tx.Get(id)
 		if err != nil {
 			return err
@@ -221,14 +221,14 @@ func (v *Vault) Step(id ID, f func(e *Entry, counter uint64) error) error {
 		case was.Counter == math.MaxUint64:
 			return invalid("the counter has no next value")
 		}
-		e = was.clone()
-		e.Counter++
-		return tx.put(&was, &e)
+		is := was.clone()
+		defer is.wipe()
+		is.Counter++
+		if err := tx.put(&was, &is); err != nil {
+			return err
+		}
+		return f(&is, was.Counter)
 	})
-	if err != nil {
-		return err
-	}
-	return f(&e, e.Counter-1)
 }
 
 // PurgeTrash removes for good what was trashed before that time, history and

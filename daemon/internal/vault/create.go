@@ -28,9 +28,15 @@ type NewSlot struct {
 	Key    secret.Bytes // 32 bytes; stays the caller's
 }
 
+// ErrCreated says that the vault was made, and not opened: the file is at its
+// place, perhaps not for good if its directory could not be synced. Whoever
+// would now remove the slot's key could never open it again.
+var ErrCreated = errors.New("vault was made, but not opened")
+
 // Create makes the vault id at path, with a new vault key, and returns it
 // unlocked. The file is made beside its place, synced, opened with every slot,
 // and renamed. ErrExists if there is anything at path: it is never replaced.
+// After any other error there is no vault, unless it is ErrCreated.
 func Create(path string, id [16]byte, slots []NewSlot, opt Options) (*Vault, error) {
 	v, err := create(path, id, slots, opt)
 	if err != nil {
@@ -61,13 +67,26 @@ func create(path string, id [16]byte, slots []NewSlot, opt Options) (*Vault, err
 			return nil, err
 		}
 	}
+	return place(tmp, path, slots[0], opt)
+}
+
+// place renames a vault that is whole to where it belongs and opens it there.
+func place(tmp, path string, s NewSlot, opt Options) (*Vault, error) {
 	if err := mustNotExist(path); err != nil {
 		return nil, err
 	}
-	if err := atomicfile.Replace(tmp, path); err != nil {
-		return nil, err
+	err := atomicfile.Replace(tmp, path)
+	if err != nil && mustNotExist(path) == nil {
+		return nil, err // before the rename, or in it
 	}
-	return openUnlocked(path, slots[0], opt)
+	var v *Vault
+	if err == nil {
+		v, err = openUnlocked(path, s, opt)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCreated, classify(err))
+	}
+	return v, nil
 }
 
 func openUnlocked(path string, s NewSlot, opt Options) (*Vault, error) {
@@ -133,6 +152,7 @@ func populate(tx *bolt.Tx, id [16]byte, slots []NewSlot) error {
 	if err != nil {
 		return err
 	}
+	defer key.Wipe()
 	var device [deviceLen / 2]byte
 	rand.Read(device[:])
 	put := func(bucket, key, value []byte) {
@@ -155,6 +175,7 @@ func populate(tx *bolt.Tx, id [16]byte, slots []NewSlot) error {
 		put(bucketWrap, s.ID[:], slotKey.Seal(seal.VaultSlot, slotContext(id, s.ID, s.Header), raw))
 		put(bucketSlotKey, s.ID[:],
 			key.Seal(seal.VaultMeta, seal.Context(bucketSlotKey, s.ID[:]), s.Key.Reveal()))
+		slotKey.Wipe()
 	}
 	return err
 }

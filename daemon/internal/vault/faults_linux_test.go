@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -124,6 +125,38 @@ func TestDiskFull(t *testing.T) {
 	check()
 	v = reopen(t, v)
 	check()
+}
+
+// A directory that may be written and not read takes the new file, and cannot
+// be synced: the vault is there, so its key must be kept.
+func TestCreateWithoutSync(t *testing.T) {
+	dir := t.TempDir()
+	const nobody = 65534
+	if os.Getuid() == 0 { // who is not held by modes
+		if err := errors.Join(os.Chown(dir, nobody, -1), os.Chmod(filepath.Dir(dir), 0o711)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(dir, 0o300); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Chmod(dir, 0o700) })
+	path := filepath.Join(dir, "vault.db")
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		if os.Getuid() == 0 {
+			_ = unix.Setfsuid(nobody)
+		}
+		_, err := Create(path, testVaultID, testSlots(), Options{})
+		done <- err
+	}()
+	if err := <-done; !errors.Is(err, ErrCreated) {
+		t.Errorf("Create = %v", err)
+	}
+	if v := openVault(t, path, Options{}); v.ReadOnly() {
+		t.Error("read-only")
+	}
 }
 
 // On a read-only file system codes are served and changes refused.

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/o2fa/o2fa/internal/secret"
 )
 
 // vaultFile returns the bytes of a small vault with those entries.
@@ -178,6 +180,25 @@ func TestCreateRefuses(t *testing.T) {
 	}
 	if v.ID() != testVaultID || v.Format() != Format || v.ReadOnly() || !v.Unlocked() {
 		t.Error("the new vault is not what was asked for")
+	}
+}
+
+// Once the file is at its place, an error says so: its key must be kept.
+func TestCreatedButNotOpened(t *testing.T) {
+	data, _ := vaultFile(t)
+	tmp := write(t, data)
+	path := filepath.Join(filepath.Dir(tmp), "placed.db")
+	other := NewSlot{ID: testSlotID, Header: testHeader, Key: secret.New(make([]byte, 32))}
+	if _, err := place(tmp, path, other, Options{}); !errors.Is(err, ErrCreated) || !errors.Is(err, ErrWrongKey) {
+		t.Errorf("placing what then does not open: %v", err)
+	}
+	openVault(t, path, Options{})
+	if _, err := place(write(t, data), path, testSlots()[0], Options{}); !errors.Is(err, ErrExists) || errors.Is(err, ErrCreated) {
+		t.Errorf("placing over a file: %v", err)
+	}
+	gone := filepath.Join(t.TempDir(), "gone.db")
+	if _, err := place(gone, gone+"2", other, Options{}); err == nil || errors.Is(err, ErrCreated) {
+		t.Errorf("placing nothing: %v", err)
 	}
 }
 

@@ -213,36 +213,36 @@ func (e modelEntry) entry() Entry {
 // undoLast undoes the last change, and restores in the model what it touched.
 func (m *model) undoLast(t *testing.T, v *Vault) {
 	got, err := v.Undo()
-	for len(m.undo) > 0 {
-		ch := m.undo[len(m.undo)-1]
-		m.undo = m.undo[:len(m.undo)-1]
-		touched := 0
-		for _, id := range ch.ids {
-			now, there := m.entries[id]
-			if !there {
-				continue // purged
-			}
-			touched++
-			before, was := ch.before[id]
-			if !was {
-				before = now // nothing goes back but that it is in the trash
-				before.trashed = true
-			}
-			before.counter, before.versions = now.counter, now.versions
-			m.entries[id] = before
+	if len(m.undo) == 0 {
+		if !errors.Is(err, ErrNothing) {
+			t.Errorf("Undo = %+v, %v", got, err)
 		}
-		if touched == 0 {
-			continue
-		}
-		if err != nil || got.Op != ch.op || len(got.IDs) != touched {
-			t.Errorf("Undo = %+v, %v, want %s of %d", got, err, ch.op, touched)
-		}
-		m.reload(t, v, ch.ids)
 		return
 	}
-	if !errors.Is(err, ErrNothing) {
-		t.Errorf("Undo = %+v, %v", got, err)
+	ch := m.undo[len(m.undo)-1]
+	m.undo = m.undo[:len(m.undo)-1]
+	touched := 0
+	for _, id := range ch.ids {
+		now, there := m.entries[id]
+		if !there {
+			continue // purged
+		}
+		touched++
+		before, was := ch.before[id]
+		if !was {
+			before = now // nothing goes back but that it is in the trash
+			before.trashed = true
+		}
+		before.counter, before.versions = now.counter, now.versions
+		m.entries[id] = before
 	}
+	switch {
+	case touched == 0 && !errors.Is(err, ErrNothing):
+		t.Errorf("Undo of what is gone = %+v, %v", got, err)
+	case touched > 0 && (err != nil || got.Op != ch.op || len(got.IDs) != touched):
+		t.Errorf("Undo = %+v, %v, want %s of %d", got, err, ch.op, touched)
+	}
+	m.reload(t, v, ch.ids)
 }
 
 // reload takes over what the model does not predict: how many versions an undo

@@ -88,42 +88,40 @@ func (tx *Tx) record(op string) error {
 // a restart. It loses nothing: an entry whose adding is undone is in the trash,
 // and an edit that is undone in the history. Of an edit only the fields that it
 // changed go back, so a counter that was stepped since stays where it is. What
-// was purged meanwhile is passed over. ErrNothing if there is no change left.
+// was purged meanwhile is passed over; if that is all of the change, Undo
+// undoes nothing, as nobody means a change before it: ErrNothing, once, and the
+// next call goes on. ErrNothing also if there is no change left.
 func (v *Vault) Undo() (Undone, error) {
 	var u Undone
+	beyond := false
 	err := v.Update("", func(tx *Tx) error {
 		key, row, err := tx.lastRow()
-		for err == nil && key != nil {
-			tx.set(bucketJournal, key, nil)
-			if u, err = tx.undo(row); err != nil || len(u.IDs) > 0 {
-				return err
-			}
-			key, row, err = tx.lastRow()
-		}
 		if err != nil {
 			return err
 		}
-		return ErrNothing
+		if key == nil {
+			return ErrNothing
+		}
+		tx.set(bucketJournal, key, nil)
+		u, err = tx.undo(row)
+		beyond = len(u.IDs) == 0
+		return err
 	})
+	if err == nil && beyond {
+		err = fmt.Errorf("%w: the last change is beyond undo", ErrNothing)
+	}
 	if err != nil {
 		return Undone{}, fmt.Errorf("undoing: %w", err)
 	}
 	return u, nil
 }
 
-// lastRow returns the last journal row that this change has not removed; its
-// key is nil if there is none.
+// lastRow returns the last journal row; its key is nil if there is none.
 func (tx *Tx) lastRow() (key []byte, row journalRow, err error) {
 	var sealed []byte
 	err = tx.v.write(func() error {
-		c := tx.bolt.Bucket(bucketJournal).Cursor()
-		removed := tx.puts[string(bucketJournal)]
-		for key, sealed = c.Last(); key != nil; key, sealed = c.Prev() {
-			if _, gone := removed[string(key)]; !gone {
-				key, sealed = bytes.Clone(key), bytes.Clone(sealed)
-				return nil
-			}
-		}
+		key, sealed = tx.bolt.Bucket(bucketJournal).Cursor().Last()
+		key, sealed = bytes.Clone(key), bytes.Clone(sealed)
 		return nil
 	})
 	if key == nil || err != nil {

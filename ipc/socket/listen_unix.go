@@ -13,8 +13,14 @@ import (
 	"time"
 )
 
-// staleWait bounds how long Listen waits to learn whether somebody answers.
-const staleWait = 2 * time.Second
+const (
+	// staleWait bounds how long Listen waits to learn whether somebody answers.
+	staleWait = 2 * time.Second
+	// dirWait bounds how long Listen and Close wait for another daemon that
+	// makes or removes a socket in the same directory. That takes an instant; a
+	// process that was stopped meanwhile must not keep others from ending.
+	dirWait = 2 * time.Second
+)
 
 // Listen makes the socket of p and listens there. The caller holds the lock
 // that AcquireLock gave; that makes a socket nobody answers at a stale one,
@@ -97,11 +103,21 @@ func lockDir(dir string) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := flockWait(f); err != nil {
-		f.Close()
-		return nil, err
+	deadline := time.Now().Add(dirWait)
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		got, err := tryLock(f, true)
+		if got {
+			return func() { _ = unlockFile(f); f.Close() }, nil
+		}
+		if err == nil && !time.Now().Before(deadline) {
+			err = fmt.Errorf("another process has kept %s locked for %v", dir, dirWait)
+		}
+		if err != nil {
+			f.Close()
+			return nil, err
+		}
+		time.Sleep(pause)
 	}
-	return func() { _ = unlockFile(f); f.Close() }, nil
 }
 
 // listener removes its socket when it closes, but only its own: a successor may
@@ -112,10 +128,10 @@ type listener struct {
 	made fs.FileInfo // the socket that we made
 }
 
-// Close stops listening and removes the socket.
+// Close stops listening and removes the socket. It leaves the socket behind if
+// the directory cannot be locked: who listens there next will find it stale.
 func (l *listener) Close() error {
-	unlock, err := lockDir(filepath.Dir(l.path))
-	if err == nil {
+	if unlock, err := lockDir(filepath.Dir(l.path)); err == nil {
 		defer unlock()
 		now, err := os.Lstat(l.path)
 		if err == nil && l.made != nil && os.SameFile(now, l.made) {

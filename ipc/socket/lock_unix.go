@@ -60,9 +60,6 @@ func tryLock(f *os.File, exclusive bool) (bool, error) {
 	return err == nil, err
 }
 
-// flockWait takes the exclusive lock on f, however long that needs.
-func flockWait(f *os.File) error { return flock(f, syscall.LOCK_EX) }
-
 func unlockFile(f *os.File) error { return flock(f, syscall.LOCK_UN) }
 
 func flock(f *os.File, how int) error {

@@ -126,7 +126,8 @@ func await(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// shortDir is a directory whose sockets stay below the kernel's bound.
+// shortDir is a directory whose sockets stay below the kernel's bound. On macOS
+// /tmp is a link.
 func shortDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "o2fa-")
@@ -134,6 +135,9 @@ func shortDir(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		t.Fatal(err)
+	}
 	return dir
 }
 

@@ -52,20 +52,25 @@ func Resolve(getenv func(string) string) (Profile, error) {
 		}
 		dir = usual
 	}
-	if dir, err = realPath(dir, maxLinks); err != nil {
+	real, err := realPath(dir, maxLinks)
+	if err != nil {
 		return Profile{}, fmt.Errorf("resolving the profile directory: %w", err)
 	}
-	if usual != "" {
+	switch usual {
+	case dir, real: // the common cases; to follow links once more costs time
+		usual = real
+	case "":
+	default:
 		// A usual directory that cannot be resolved is not the one we have.
 		usual, _ = realPath(usual, maxLinks)
 	}
-	sum := sha256.Sum256([]byte(identity(dir)))
-	p := Profile{Dir: dir, ID: hex.EncodeToString(sum[:6]), getenv: getenv}
+	sum := sha256.Sum256([]byte(identity(real)))
+	p := Profile{Dir: real, ID: hex.EncodeToString(sum[:6]), getenv: getenv}
 	if fixed := getenv(envSocket); fixed != "" {
 		p.Fixed = true
 		p.Socket, err = checkAddress(fixed)
 	} else {
-		p.Socket, err = address(p, identity(dir) == identity(usual))
+		p.Socket, err = address(p, identity(real) == identity(usual))
 	}
 	if err != nil {
 		return Profile{}, fmt.Errorf("finding the daemon's socket: %w", err)

@@ -117,9 +117,39 @@ func TestSocketInRuntimeDir(t *testing.T) {
 	if named.Socket != p.Socket || named.ID != p.ID {
 		t.Errorf("the usual profile, named: %+v", named)
 	}
+	os.Symlink(home+"/.open2fa", home+"/link")
+	linked := mustResolve(t, environment{"HOME": home, "XDG_RUNTIME_DIR": home, "OPEN2FA_DIR": home + "/link"})
+	if linked.Socket != p.Socket || linked.ID != p.ID {
+		t.Errorf("the usual profile, by a link: %+v", linked)
+	}
+	linkedHome := mustResolve(t, environment{"HOME": home + "/linked", "XDG_RUNTIME_DIR": home, "OPEN2FA_DIR": home + "/.open2fa"})
+	if linkedHome.Socket == p.Socket || linkedHome.ID != p.ID {
+		t.Errorf("without the home directory: %+v", linkedHome)
+	}
+	os.Symlink(home, home+"/linked")
+	linkedHome = mustResolve(t, environment{"HOME": home + "/linked", "XDG_RUNTIME_DIR": home, "OPEN2FA_DIR": home + "/.open2fa"})
+	if linkedHome.Socket != p.Socket || linkedHome.ID != p.ID {
+		t.Errorf("a linked home directory: %+v", linkedHome)
+	}
 	other := mustResolve(t, environment{"HOME": home, "XDG_RUNTIME_DIR": home, "OPEN2FA_DIR": home + "/other"})
 	if other.Socket != home+"/o2fa/agent-"+other.ID+".sock" || other.ID == p.ID {
 		t.Errorf("another profile: %+v", other)
+	}
+}
+
+// TestResolveFollowsLinksOnce compares allocations, of which nearly all come
+// from the looks at the directories of a deep path.
+func TestResolveFollowsLinksOnce(t *testing.T) {
+	home := shortDir(t) + strings.Repeat("/d", 40)
+	if err := os.MkdirAll(home+"/.open2fa", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	once := testing.AllocsPerRun(10, func() { realPath(home+"/.open2fa", maxLinks) })
+	for _, dir := range []string{"", home + "/.open2fa", home + "/.open2fa/"} {
+		env := environment{"HOME": home, "XDG_RUNTIME_DIR": home, "OPEN2FA_DIR": dir}
+		if got := testing.AllocsPerRun(10, func() { Resolve(env.get) }); got > 1.5*once {
+			t.Errorf("OPEN2FA_DIR=%s: %v allocations, one look has %v", dir, got, once)
+		}
 	}
 }
 

@@ -1,3 +1,5 @@
+//go:build darwin || freebsd
+
 package socket
 
 import "golang.org/x/sys/unix"

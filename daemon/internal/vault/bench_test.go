@@ -90,6 +90,7 @@ func BenchmarkList(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	defer k.release()
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := v.readSummaries(k, bucketSummary); err != nil {

@@ -234,9 +234,11 @@ func (v *Vault) Step(id ID, f func(e *Entry, counter uint64) error) error {
 // PurgeTrash removes for good what was trashed before that time, history and
 // all, and returns how many entries it were. It cannot be undone.
 func (v *Vault) PurgeTrash(before time.Time) (int, error) {
+	if !v.Unlocked() {
+		return 0, ErrLocked
+	}
 	if _, trashed := v.Count(); trashed == 0 {
-		_, err := v.unlocked()
-		return 0, err
+		return 0, nil
 	}
 	list, err := v.Trash()
 	if err != nil {

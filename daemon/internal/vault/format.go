@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"hash"
 	"sync"
+	"sync/atomic"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -69,20 +70,37 @@ const (
 // keys are what an unlocked vault holds. The raw vault key is not among them:
 // it is wiped as soon as it is expanded. Who needs it again, to wrap it for
 // another slot, opens a slot key with seal and the slot with that.
+//
+// Locking must not wait for a call that is still using them, nor wipe them
+// under its hands, which would seal a record that nothing opens. So they are
+// counted, and whoever lets go of them last wipes them.
 type keys struct {
 	seal        *seal.Key
 	index       mac
 	fingerprint mac
 	device      string
+	users       atomic.Int32 // calls under way, and one for the vault while it is unlocked
 }
 
-// newKeys derives the keys from the raw vault key, which stays the caller's.
+// release ends a use of the keys.
+func (k *keys) release() {
+	if k.users.Add(-1) > 0 {
+		return
+	}
+	k.seal.Wipe()
+	k.index.wipe()
+	k.fingerprint.wipe()
+}
+
+// newKeys derives the keys from the raw vault key, which stays the caller's. The
+// caller is their first user.
 func newKeys(raw []byte, vault [16]byte) (*keys, error) {
 	sealer, err := seal.NewKey(raw)
 	if err != nil {
 		return nil, err
 	}
 	k := &keys{seal: sealer}
+	k.users.Store(1)
 	for _, m := range []struct {
 		to   *mac
 		info string
@@ -122,6 +140,12 @@ func (m *mac) of(kind string, parts ...[]byte) (out [16]byte) {
 	}
 	copy(out[:], m.h.Sum(m.sum[:0]))
 	return out
+}
+
+// wipe lets go of the key, which Go's HMAC offers no way to clear.
+func (m *mac) wipe() {
+	m.h = nil
+	clear(m.sum[:])
 }
 
 // slotContext binds a wrapped vault key to its vault and to the slot's header.

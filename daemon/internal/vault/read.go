@@ -89,6 +89,7 @@ func (v *Vault) Get(id ID) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
+	defer k.release()
 	s := scratches.Get().(*scratch)
 	defer s.free()
 	if err := v.fetch(s, bucketEntry, id[:]); err != nil {
@@ -108,6 +109,7 @@ func (v *Vault) Summary(id ID) (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
+	defer k.release()
 	s, err := v.summary(k, bucketSummary, id)
 	if errors.Is(err, ErrNotFound) {
 		return v.summary(k, bucketTrash, id)
@@ -133,6 +135,7 @@ func (v *Vault) Lookup(name string) ([]Summary, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer k.release()
 	folded := Fold(name)
 	if folded == "" {
 		return nil, nil // entries without a name are not indexed
@@ -164,6 +167,7 @@ func (v *Vault) FindSecret(raw []byte) ([]Summary, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer k.release()
 	ids, err := v.find(bucketSecret, k.secretMAC(raw))
 	if err != nil {
 		return nil, err
@@ -205,16 +209,18 @@ func (v *Vault) find(bucket []byte, m [16]byte) (ids []ID, err error) {
 // id. The slice is shared: it must not be changed. The first call opens every
 // summary; later ones cost nothing until Lock.
 func (v *Vault) List() ([]Summary, error) {
-	v.mu.RLock()
-	k, list, changes := v.keys, v.list, v.changes
-	v.mu.RUnlock()
-	if k == nil {
-		return nil, ErrLocked
+	k, err := v.unlocked()
+	if err != nil {
+		return nil, err
 	}
+	defer k.release()
+	v.mu.RLock()
+	list, changes := v.list, v.changes
+	v.mu.RUnlock()
 	if list != nil {
 		return list, nil
 	}
-	list, err := v.readSummaries(k, bucketSummary)
+	list, err = v.readSummaries(k, bucketSummary)
 	if err != nil {
 		return nil, err
 	}
@@ -261,6 +267,7 @@ func (v *Vault) Trash() ([]Summary, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer k.release()
 	list, err := v.readSummaries(k, bucketTrash)
 	slices.SortFunc(list, func(a, b Summary) int {
 		return cmp.Or(cmp.Compare(b.Trashed, a.Trashed), bytes.Compare(a.ID[:], b.ID[:]))
@@ -310,6 +317,7 @@ func (v *Vault) History(id ID) (versions []Entry, err error) {
 	if err != nil {
 		return nil, err
 	}
+	defer k.release()
 	var plain []byte
 	defer func() { clear(plain[:cap(plain)]) }()
 	err = v.view(func(tx *bolt.Tx) error {

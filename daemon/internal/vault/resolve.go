@@ -16,6 +16,7 @@ func (v *Vault) Resolve(name string) (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
+	defer k.release()
 	if id, err := ParseID(name); err == nil {
 		if s, err := v.summary(k, bucketSummary, id); err == nil {
 			return s, nil

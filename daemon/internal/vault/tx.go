@@ -49,6 +49,7 @@ func (v *Vault) Update(op string, f func(tx *Tx) error) error {
 	if err != nil {
 		return err
 	}
+	defer k.release()
 	if v.readOnly {
 		return ErrReadOnly
 	}

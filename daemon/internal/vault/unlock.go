@@ -55,26 +55,39 @@ func (v *Vault) unlock(slot [16]byte, key secret.Bytes) error {
 	if err != nil {
 		return corrupt("its key is not whole")
 	}
-	count, err := v.readMeta(k, metaCount)
+	// A change that was begun before a Lock adds nothing to these counts.
+	v.writing.Lock()
+	defer v.writing.Unlock()
+	live, trashed, err := v.readOwn(k)
 	if err != nil {
+		k.release()
 		return err
 	}
-	live, trashed, err := parseCount(count)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.setKeys(k)
+	v.live, v.trashed = live, trashed
+	return nil
+}
+
+// readOwn reads what the vault says of itself.
+func (v *Vault) readOwn(k *keys) (live, trashed int, err error) {
+	count, err := v.readMeta(k, metaCount)
 	if err != nil {
-		return err
+		return 0, 0, err
+	}
+	if live, trashed, err = parseCount(count); err != nil {
+		return 0, 0, err
 	}
 	device, err := v.readMeta(k, metaDevice)
 	if err != nil {
-		return err
+		return 0, 0, err
 	}
 	if len(device) == 0 {
-		return corrupt("it does not say whose it is")
+		return 0, 0, corrupt("it does not say whose it is")
 	}
 	k.device = string(device)
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.keys, v.list, v.live, v.trashed = k, nil, live, trashed
-	return nil
+	return live, trashed, nil
 }
 
 // openSlot returns the raw vault key.
@@ -83,6 +96,7 @@ func (v *Vault) openSlot(slot [16]byte, key secret.Bytes) ([]byte, error) {
 	if err != nil {
 		return nil, ErrWrongKey
 	}
+	defer slotKey.Wipe()
 	var header, wrapped []byte
 	err = v.view(func(tx *bolt.Tx) error {
 		header = bytes.Clone(tx.Bucket(bucketSlot).Get(slot[:]))
@@ -108,6 +122,7 @@ func (v *Vault) Meta(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer k.release()
 	return v.readMeta(k, metaPrefix+name)
 }
 
@@ -138,5 +153,6 @@ func (v *Vault) Fingerprint(kind string, data []byte) [16]byte {
 	if err != nil {
 		return [16]byte{}
 	}
+	defer k.release()
 	return k.fingerprint.of(kind, data)
 }

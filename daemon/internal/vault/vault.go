@@ -50,7 +50,7 @@ type Vault struct {
 	// transaction, unreadable after one where no transaction had begun.
 	unwritable, unreadable atomic.Bool
 
-	writing sync.Mutex // held by Update from its first look to its last note in memory
+	writing sync.Mutex // held by Update from its first look to its last note in memory, and by Unlock
 	checked bool       // by checkPages; guarded by writing
 
 	mu            sync.RWMutex // guards what follows; never held during disk access
@@ -101,13 +101,23 @@ func (v *Vault) Unlocked() bool {
 	return v.keys != nil
 }
 
-// Lock forgets the vault key and all that was read with it. A call under way
-// ends as if it had come first. Go may have left copies behind, for which the
-// daemon replaces its process image.
+// Lock forgets the vault key and all that was read with it, and wipes what of
+// it can be reached; of the AES and HMAC keys Go keeps its own copies, for which
+// the daemon replaces its process image. A call under way ends as if it had come
+// first, and the wipe waits for it.
 func (v *Vault) Lock() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.keys, v.list, v.live, v.trashed = nil, nil, 0, 0
+	v.setKeys(nil)
+}
+
+// setKeys puts other keys, or none, in the place of those that there are, and
+// forgets what was read with them. The caller holds mu.
+func (v *Vault) setKeys(k *keys) {
+	if v.keys != nil {
+		v.keys.release()
+	}
+	v.keys, v.list, v.live, v.trashed = k, nil, 0, 0
 }
 
 // Close locks the vault, waits for calls under way and closes the file.
@@ -124,13 +134,14 @@ func (v *Vault) Close() error {
 	return nil
 }
 
-// unlocked returns the keys, or ErrLocked.
+// unlocked returns the keys, which the caller releases after use, or ErrLocked.
 func (v *Vault) unlocked() (*keys, error) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	if v.keys == nil {
 		return nil, ErrLocked
 	}
+	v.keys.users.Add(1)
 	return v.keys, nil
 }
 

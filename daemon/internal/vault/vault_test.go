@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/o2fa/o2fa/daemon/internal/seal"
 	"github.com/o2fa/o2fa/internal/secret"
 )
 
@@ -311,5 +312,44 @@ func TestFingerprint(t *testing.T) {
 	}
 	if a == newVault(t).Fingerprint("kind", []byte("data")) {
 		t.Error("Fingerprint is the same in another vault")
+	}
+}
+
+// Lock wipes the keys, but not under the hands of a change: what it seals must
+// open again.
+func TestLockWipes(t *testing.T) {
+	v := newVault(t)
+	wiped := func(k *keys) bool { return *k.seal == seal.Key{} && k.index.h == nil && k.fingerprint.h == nil }
+	k := v.keys
+	var id ID
+	update(t, v, "add", func(tx *Tx) (err error) {
+		v.Lock()
+		if wiped(k) {
+			t.Error("wiped while in use")
+		}
+		id, _, err = tx.Add(entry("a"))
+		return err
+	})
+	if !wiped(k) {
+		t.Error("not wiped after the last use")
+	}
+	for range 2 { // the second replaces the keys of the first
+		k = v.keys
+		if err := v.Unlock(testSlotID, testSlotKey()); err != nil {
+			t.Fatal(err)
+		}
+		if k != nil && !wiped(k) {
+			t.Error("not wiped when unlocked again")
+		}
+	}
+	if err := v.OpenSecret(id, func(*Entry) error { return nil }); err != nil {
+		t.Error(err)
+	}
+	k = v.keys
+	for range 2 {
+		v.Lock()
+	}
+	if !wiped(k) {
+		t.Error("not wiped by Lock")
 	}
 }

@@ -32,19 +32,6 @@ func build(c *Command) *cobra.Command {
 		Run: func(*cobra.Command, []string) {}}
 }
 
-// suggest returns the name of the command under c that is nearest to a
-// misspelt word, or nothing.
-func suggest(c *Command, word string) string {
-	top := &cobra.Command{Use: c.Use, SuggestionsMinimumDistance: 2}
-	for _, sub := range c.Sub {
-		top.AddCommand(build(sub))
-	}
-	if near := top.SuggestionsFor(word); len(near) > 0 {
-		return near[0]
-	}
-	return ""
-}
-
 // addFlags declares flags, with their further names.
 func addFlags(set *pflag.FlagSet, flags []Flag) {
 	names := map[string]string{}

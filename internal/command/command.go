@@ -28,17 +28,38 @@ type Command struct {
 	// Aliases are further spellings of the name, dashes and all. Names and
 	// aliases match in any case.
 	Aliases []string
-	Short   string // one capitalised line without a full stop
-	Long    string // paragraphs for the command's own help
-	Example string // lines to type, each with the program's name
+	// Synonyms are words that people type for it. They are no spellings of it:
+	// whoever types one is told the name. Lower case.
+	Synonyms []string
+	Short    string // one capitalised line without a full stop
+	Long     string // paragraphs for the command's own help; they go on where Short ends
+	Example  string // lines to type, each with the program's name
 	// Flags of this command. Those at the top belong to every command and
 	// must be switches.
 	Flags []Flag
 	// MinArgs and MaxArgs bound the arguments; MaxArgs < 0 means no bound.
 	MinArgs, MaxArgs int
+	// Wary commands do harm when they were not meant: they are suggested for a
+	// word with one typing error, not for two.
+	Wary bool
+	// Group is the heading under which the help of the program lists the
+	// command. Commands of one group stand together in Sub.
+	Group string
 	// Run does the work. A command without one shows its help.
 	Run func(ctx context.Context, inv *Invocation) error
 	Sub []*Command
+
+	// Topics are further pages of help, at the top only: "help NAME".
+	Topics []Topic
+	// Unknown returns the hints for words that name no command, at the top
+	// only. Without it the hint is the help.
+	Unknown func(words []string) []string
+}
+
+// Topic is a page of help that is about no command.
+type Topic struct {
+	Name string // lower case, one word
+	Text func() string
 }
 
 // Name returns the first word of Use.
@@ -119,13 +140,13 @@ func (inv *Invocation) CanAsk() bool {
 }
 
 // Write writes to Out and remembers a failure, so that commands need not
-// check: the call then ends with that error.
+// check: the call then ends with that error, unless it has one of its own.
 func (inv *Invocation) Write(p []byte) (int, error) {
 	n, err := inv.Out.Write(p)
 	if err != nil && inv.outErr == nil {
 		inv.outErr = fmt.Errorf("writing output: %w", err)
 	}
-	return n, err
+	return n, inv.outErr
 }
 
 // Printf formats to Out; see Write.

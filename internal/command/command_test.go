@@ -48,6 +48,10 @@ func program() *Command {
 				inv.Warn("one row was rejected", "prog status")
 				return nil
 			}},
+			{Use: "write", Short: "Return the error of writing", Run: func(_ context.Context, inv *Invocation) error {
+				_, err := inv.Write([]byte("x"))
+				return err
+			}},
 			{Use: "stop", Short: "Be interrupted", Run: func(context.Context, *Invocation) error {
 				return fmt.Errorf("asking: %w", ErrInterrupted)
 			}},
@@ -94,10 +98,15 @@ func TestRun(t *testing.T) {
 		{"group L", 0, "prog group leaf\n", ""},
 
 		{"echo", 2, "", "prog: error: prog echo needs more arguments: echo WORD...\nprog: hint: prog echo --help\n"},
-		{"echo 1 2 3 4", 2, "", "prog: error: prog echo takes fewer arguments: echo WORD...\nprog: hint: prog echo --help\n"},
-		{"ehco a", 2, "", "prog: error: \"ehco\" is no command of prog\nprog: hint: prog echo\n"},
+		{"echo 1 2 3 4", 2, "", "prog: error: 4 words, at most 3: put a name with blanks in quotes\nprog: hint: prog echo --help\n"},
+		{"fail now", 2, "", "prog: error: prog fail takes no words\nprog: hint: prog fail --help\n"},
+		{"ehco a", 2, "", "prog: error: \"ehco\" is no command of prog\nprog: hint: prog echo a\n"},
+		{"--json=false ehco a", 2, "", "prog: error: \"ehco\" is no command of prog\nprog: hint: prog echo --json=false a\n"},
 		{"group leaves", 2, "", "prog: error: \"leaves\" is no command of prog group\nprog: hint: prog group help\n"},
-		{"--nope echo", 2, "", "prog: error: flags follow the command\nprog: hint: prog help\n"},
+		{"-x", 2, "", "prog: error: prog has no flag -x\nprog: hint: prog help\n"},
+		{"--nope echo", 2, "", "prog: error: prog has no flag --nope\nprog: hint: prog echo --help\n"},
+		{"help ehco", 2, "", "prog: error: there is no help on \"ehco\"\nprog: hint: prog help echo\n"},
+		{"help group lef", 2, "", "prog: error: there is no help on \"lef\"\nprog: hint: prog help group leaf\n"},
 		{"echo -x a", 2, "", "prog: error: prog echo has no flag -x\nprog: hint: prog echo --help\n"},
 		{"echo --nope a", 2, "", "prog: error: prog echo has no flag --nope\nprog: hint: prog echo --help\n"},
 		{"echo --number", 2, "", "prog: error: flag --number wants a value\nprog: hint: prog echo --help\n"},
@@ -122,7 +131,8 @@ func TestErrorsNeverRepeatASecret(t *testing.T) {
 		{canary}, {"echo", "--" + canary}, {"echo", "-" + canary}, {"echo", "-n" + canary}, {"echo", "--number", canary},
 		{"echo", "--number=" + canary}, {"echo", "--time", canary}, {"echo", "--bool=" + canary},
 		{"echo", "--=" + canary}, {"echo", "a", "b", "c", canary}, {"echo", "--json", "--number", canary},
-		{"help", canary}, {"echo", "--counter", "-" + canary},
+		{"help", canary}, {"echo", "--counter", "-" + canary}, {"ehco", canary}, {"ehco", canary[:8], canary[8:]},
+		{"-" + canary}, {"--json", "-" + canary}, {"--" + canary + "=" + canary},
 	} {
 		code, out, errs := call("", args...)
 		if code != ExitUsage || strings.Contains(out+errs, canary) || errs == "" {
@@ -157,7 +167,7 @@ func TestHelp(t *testing.T) {
 Usage:
   prog echo WORD...
 
-Also spelt:
+Aliases:
   e, -e, -echo, --echo, fail
 
 Flags:
@@ -214,10 +224,10 @@ func (brokenWriter) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
 
 // A result that could not be printed is a failure, also with a full disk behind Out.
 func TestFailureToWriteIsReported(t *testing.T) {
-	for _, args := range []string{"echo a", "help", "echo --json a"} {
+	for _, args := range []string{"echo a", "help", "echo --json a", "write"} {
 		var errs bytes.Buffer
 		code := Run(context.Background(), program(), strings.Fields(args), Stdio{In: strings.NewReader(""), Out: brokenWriter{}, Err: &errs})
-		if code != ExitOther || !strings.Contains(errs.String(), "writing output: short write") {
+		if code != ExitOther || errs.String() != "prog: error: writing output: short write\n" && errs.String() != `{"error":{"code":"other","message":"writing output: short write"}}`+"\n" {
 			t.Errorf("%s: exit %d, %s", args, code, errs.String())
 		}
 	}

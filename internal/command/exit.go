@@ -63,7 +63,7 @@ type Failure struct {
 	Exit int    // one of the Exit constants
 	Code string // stable name of the failure, for --json
 	Err  error  // what went wrong; lower case, no full stop, no secret
-	Hint string // the command to type, or a short sentence
+	Hint string // the command to type, or a short sentence; a line each where there is a choice
 	// Details are further lines for a person, such as the entries to choose
 	// from. Candidates is the same for --json.
 	Details    []string

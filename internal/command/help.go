@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -9,7 +10,7 @@ import (
 )
 
 // withHelp returns root with the help command that every program has: "help"
-// shows the program, "help COMMAND" one of its commands.
+// shows the program, "help WORD" one of its commands or topics.
 func withHelp(root *Command) *Command {
 	program := root.Name()
 	help := &Command{
@@ -17,19 +18,49 @@ func withHelp(root *Command) *Command {
 		Aliases: []string{"-h", "--help", "-help"},
 		Short:   "Show how to use a command",
 		Example: program + " help\n" + program + " help " + root.Sub[0].Name(),
+		Group:   root.Sub[len(root.Sub)-1].Group,
 		MaxArgs: -1,
-		Run: func(_ context.Context, inv *Invocation) error {
-			chain, _, err := resolve(inv.Root, inv.Args)
-			if err != nil {
-				return err
-			}
-			inv.PrintHelp(chain)
-			return nil
-		},
+		Run:     runHelp,
 	}
 	whole := *root
 	whole.Sub = append(slices.Clip(root.Sub), help)
 	return &whole
+}
+
+func runHelp(_ context.Context, inv *Invocation) error {
+	chain := []*Command{inv.Root}
+	for i, word := range inv.Args {
+		cmd := chain[len(chain)-1]
+		for _, topic := range cmd.Topics {
+			if strings.EqualFold(topic.Name, word) {
+				inv.Printf("%s", topic.Text())
+				return nil
+			}
+		}
+		if len(cmd.Sub) == 0 {
+			break
+		}
+		sub := cmd.find(word)
+		if sub == nil {
+			return unknownPage(inv, cmd, inv.Args[:i], word)
+		}
+		chain = append(chain, sub)
+	}
+	inv.PrintHelp(chain)
+	return nil
+}
+
+// unknownPage returns the failure of a word after "help" that names nothing
+// below cmd, to which the words before led.
+func unknownPage(inv *Invocation, cmd *Command, before []string, word string) error {
+	hint := inv.Path
+	if near := suggest(cmd, word); near != nil {
+		hint = strings.Join(append(append([]string{hint}, before...), near.Name()), " ")
+	}
+	if len(word) > longestTypo || MayBeSecret(word) {
+		return Usage(hint, "there is no help on that")
+	}
+	return Usage(hint, "there is no help on %q", word)
 }
 
 // PrintHelp writes the help of the last command of a chain that begins at the
@@ -38,31 +69,63 @@ func (inv *Invocation) PrintHelp(chain []*Command) {
 	cmd := chain[len(chain)-1]
 	path := invocation(chain, inv.Stdio).Path
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\nUsage:\n  %s\n", cmd.Short, usageLine(cmd, path))
-	if len(cmd.Aliases) > 0 {
-		fmt.Fprintf(&b, "\nAlso spelt:\n  %s\n", strings.Join(cmd.Aliases, ", "))
+	usage := "Usage:\n  " // a line less for the program, whose help has to fit on a screen
+	if cmd == inv.Root {
+		usage = "Usage: "
 	}
-	if len(cmd.Sub) > 0 {
-		b.WriteString("\nCommands:\n")
-		for _, sub := range cmd.Sub {
-			fmt.Fprintf(&b, "  %-10s %s\n", sub.Name(), sub.Short)
-		}
-	}
+	fmt.Fprintf(&b, "%s\n\n%s%s\n", cmd.Short, usage, usageLine(cmd, path))
 	if cmd.Long != "" {
 		fmt.Fprintf(&b, "\n%s\n", strings.Trim(cmd.Long, "\n"))
 	}
+	if len(cmd.Aliases) > 0 {
+		fmt.Fprintf(&b, "\nAliases:\n  %s\n", strings.Join(cmd.Aliases, ", "))
+	}
+	writeCommands(&b, cmd.Sub)
+	common := append(slices.Clip(inv.Root.Flags), Flag{Name: helpFlag, Short: "h", Default: false, Usage: "show the command's help"})
 	if cmd != inv.Root {
 		writeFlags(&b, "Flags", cmd.Flags)
+		writeFlags(&b, "Flags of every command", common)
 	}
-	writeFlags(&b, "Flags of every command", append(slices.Clip(inv.Root.Flags),
-		Flag{Name: helpFlag, Short: "h", Default: false, Usage: "show the command's help"}))
 	if cmd.Example != "" {
 		b.WriteString("\nExamples:\n")
 		for line := range strings.Lines(strings.Trim(cmd.Example, "\n")) {
 			b.WriteString("  " + strings.TrimRight(line, "\n") + "\n")
 		}
 	}
+	if cmd == inv.Root {
+		writeClosing(&b, cmd, common)
+	}
 	inv.Printf("%s", b.String())
+}
+
+// writeCommands lists commands under the headings of their groups.
+func writeCommands(b *strings.Builder, commands []*Command) {
+	for i, sub := range commands {
+		if title := cmp.Or(sub.Group, "Commands"); i == 0 {
+			fmt.Fprintf(b, "\n%s:\n", title)
+		} else if sub.Group != commands[i-1].Group {
+			fmt.Fprintf(b, "%s:\n", title)
+		}
+		fmt.Fprintf(b, "  %-10s %s\n", sub.Name(), sub.Short)
+	}
+}
+
+// writeClosing ends the help of the program with the flags and pages that
+// belong to no command, by their names only.
+func writeClosing(b *strings.Builder, root *Command, flags []Flag) {
+	names := make([]string, len(flags))
+	for i, f := range flags {
+		names[i] = "--" + f.Name
+	}
+	fmt.Fprintf(b, "Flags of every command: %s\n", strings.Join(names, ", "))
+	if len(root.Topics) == 0 {
+		return
+	}
+	pages := make([]string, len(root.Topics))
+	for i, topic := range root.Topics {
+		pages[i] = root.Name() + " help " + topic.Name
+	}
+	fmt.Fprintf(b, "More: %s\n", strings.Join(pages, ", "))
 }
 
 // usageLine returns the full path with arguments.

@@ -7,7 +7,9 @@ package command
 //     full stop, never a secret, never a stack. Context comes first: "opening
 //     vault: permission denied"; it does not begin with failed, unable or error.
 //   - "o2fa: hint: …" is what to do about it: the command to type, in quotes of
-//     nothing, or one short sentence. At most one.
+//     nothing, or one short sentence. Where there is a choice, a line for each.
+//     What stands there works when it is typed, capitals filled in, and holds no
+//     word that may be a secret.
 //   - "o2fa: warning: …" is what to mend although the command did its work.
 //   - Text that came from elsewhere (names, paths, replies) is passed through
 //     Escape before it is printed.
@@ -19,6 +21,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // report prints err as the header of this file says.
@@ -38,8 +41,24 @@ func report(s Stdio, program string, err error, asJSON bool) {
 	for _, line := range f.Details {
 		fmt.Fprintf(s.Err, "  %s\n", Escape(line))
 	}
-	if f.Hint != "" {
-		fmt.Fprintf(s.Err, "%s: hint: %s\n", program, Escape(f.Hint))
+	printHints(s, program, f.Hint)
+}
+
+// choice separates the hints of a text that offers several; in one line, as
+// JSON and the daemon have them, it is choiceText.
+const (
+	choice     = "\n"
+	choiceText = ", or "
+)
+
+// printHints prints each hint on a line of its own. A choice in one line is
+// told from a sentence by what follows: another call of the program.
+func printHints(s Stdio, program, hint string) {
+	hint = strings.ReplaceAll(hint, choiceText+program+" ", choice+program+" ")
+	for line := range strings.SplitSeq(hint, choice) {
+		if line != "" {
+			fmt.Fprintf(s.Err, "%s: hint: %s\n", program, Escape(line))
+		}
 	}
 }
 
@@ -55,7 +74,7 @@ func reportJSON(s Stdio, f *Failure, err error) {
 	if code == "" {
 		code = "other"
 	}
-	line, _ := json.Marshal(map[string]body{"error": {code, err.Error(), f.Hint, f.Candidates}})
+	line, _ := json.Marshal(map[string]body{"error": {code, err.Error(), strings.ReplaceAll(f.Hint, choice, choiceText), f.Candidates}})
 	fmt.Fprintf(s.Err, "%s\n", EscapeJSON(line))
 }
 
@@ -64,10 +83,12 @@ func reportJSON(s Stdio, f *Failure, err error) {
 func (inv *Invocation) Warn(message, hint string) {
 	program := inv.Root.Name()
 	fmt.Fprintf(inv.Err, "%s: warning: %s\n", program, Escape(message))
-	if hint != "" {
-		fmt.Fprintf(inv.Err, "%s: hint: %s\n", program, Escape(hint))
-	}
+	printHints(inv.Stdio, program, hint)
 }
+
+// Note tells a person something beside the results: what comes next, or what
+// to answer instead.
+func (inv *Invocation) Note(text string) { fmt.Fprintf(inv.Err, "%s\n", Escape(text)) }
 
 // PrintJSON writes a reply as it came, with one newline at its end. On a
 // terminal, characters that could act on it are written as \uXXXX, which is

@@ -182,7 +182,7 @@ func TestQuestionsNeedATerminalAndLeave(t *testing.T) {
 		args string
 		want bool
 	}{
-		{p.Device, p.Device, "ask", true}, {p.Device, p.Device, "ask --no-input", false}, {p.Device, p.Device, "--no-input=false ask", false},
+		{p.Device, p.Device, "ask", true}, {p.Device, p.Device, "ask --no-input", false}, {p.Device, p.Device, "--no-input=false ask", true},
 		{p.Device, p.Device, "ask --no-input=false", true}, {strings.NewReader(""), p.Device, "ask", false}, {p.Device, io.Discard, "ask", false},
 	} {
 		got := false

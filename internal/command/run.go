@@ -2,7 +2,6 @@ package command
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -38,10 +37,15 @@ func run(ctx context.Context, root *Command, args []string, s Stdio) error {
 		return inv.outErr
 	case len(inv.Args) < cmd.MinArgs:
 		return Usage(inv.Path+" --help", "%s needs more arguments: %s", inv.Path, cmd.Use)
-	case cmd.MaxArgs >= 0 && len(inv.Args) > cmd.MaxArgs:
-		return Usage(inv.Path+" --help", "%s takes fewer arguments: %s", inv.Path, cmd.Use)
+	case cmd.MaxArgs == 0 && len(inv.Args) > 0:
+		return Usage(inv.Path+" --help", "%s takes no words", inv.Path)
+	case cmd.MaxArgs > 0 && len(inv.Args) > cmd.MaxArgs:
+		return Usage(inv.Path+" --help", "%d words, at most %d: put a name with blanks in quotes", len(inv.Args), cmd.MaxArgs)
 	}
-	return errors.Join(cmd.Run(ctx, inv), inv.outErr)
+	if err := cmd.Run(ctx, inv); err != nil {
+		return err
+	}
+	return inv.outErr
 }
 
 // invocation returns the call of the last command of chain, with no flag given.
@@ -77,7 +81,7 @@ func resolve(root *Command, args []string) (chain []*Command, rest []string, err
 		}
 		sub := cmd.find(rest[i])
 		if sub == nil {
-			return nil, nil, unknown(chain, rest[i])
+			return nil, nil, unknown(chain, rest, i)
 		}
 		rest = slices.Concat(rest[:i], rest[i+1:])
 		chain, cmd = append(chain, sub), sub
@@ -105,8 +109,9 @@ func (c *Command) find(word string) *Command {
 
 // isSwitch says whether word is one of c's own flags.
 func (c *Command) isSwitch(word string) bool {
+	name, _, _ := strings.Cut(word, "=")
 	return slices.ContainsFunc(c.Flags, func(f Flag) bool {
-		return word == "--"+f.Name || len(f.Short) > 0 && word == "-"+f.Short
+		return name == "--"+f.Name || len(f.Short) > 0 && word == "-"+f.Short
 	})
 }
 
@@ -130,19 +135,56 @@ func asksJSON(root *Command, args []string) bool {
 // a secret that was typed where a command belongs.
 const longestTypo = 12
 
-// unknown returns the failure of a word that is no command, with the command
-// that it may have meant.
-func unknown(chain []*Command, word string) error {
-	path := invocation(chain, Stdio{}).Path
+// unknown returns the failure of words, of which the one at i is no command,
+// with what they may have meant.
+func unknown(chain []*Command, words []string, i int) error {
+	cmd, path, word := chain[len(chain)-1], invocation(chain, Stdio{}).Path, words[i]
 	if strings.HasPrefix(word, "-") {
-		return Usage(path+" help", "flags follow the command")
+		return unknownFlag(cmd, path, words[i:])
 	}
-	hint := path + " help"
-	if near := suggest(chain[len(chain)-1], word); near != "" {
-		hint = path + " " + near
+	hints := []string{path + " help"}
+	if near := suggest(cmd, word); near != nil {
+		others := slices.Concat(words[:i], words[i+1:])
+		hints[0] = path + " " + near.Name()
+		if arguments := typed(near, others); arguments != "" {
+			hints[0] += " " + arguments
+		}
+	} else if cmd.Unknown != nil {
+		hints = cmd.Unknown(words)
 	}
-	if len(word) > longestTypo {
+	hint := strings.Join(hints, "\n")
+	if len(word) > longestTypo || MayBeSecret(word) {
 		return Usage(hint, "that is no command of %s", path)
 	}
 	return Usage(hint, "%s is no command of %s", fmt.Sprintf("%q", word), path)
+}
+
+// typed returns the arguments for a hint: those that were typed, or, where
+// there are none or a hint must not show them, those that c needs.
+func typed(c *Command, words []string) string {
+	if len(words) > 0 && !MayBeSecret(words...) {
+		return Quote(words...)
+	}
+	_, arguments, _ := strings.Cut(c.Use, " ")
+	if strings.HasPrefix(arguments, "[") {
+		return ""
+	}
+	return arguments
+}
+
+// unknownFlag returns the failure of a first word that is no flag of the
+// program. Flags of a command stand after its name.
+func unknownFlag(cmd *Command, path string, words []string) error {
+	hint := path + " help"
+	for _, word := range words {
+		if sub := cmd.find(word); sub != nil {
+			hint = path + " " + sub.Name() + " --help"
+			break
+		}
+	}
+	name, _, _ := strings.Cut(words[0], "=")
+	if len(name) > longestTypo {
+		return Usage(hint, "%s has no such flag", path)
+	}
+	return Usage(hint, "%s has no flag %s", path, name)
 }

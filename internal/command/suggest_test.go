@@ -1,0 +1,143 @@
+package command
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestSuggest(t *testing.T) {
+	top := &Command{Use: "prog", Sub: []*Command{
+		{Use: "add", Aliases: []string{"a", "--add"}}, {Use: "code", Synonyms: []string{"get", "totp"}}, {Use: "list", Synonyms: []string{"ls"}},
+		{Use: "delete", Synonyms: []string{"rm"}, Wary: true}, {Use: "undo", Wary: true}, {Use: "lock", Wary: true}, {Use: "unlock"},
+		{Use: "init", Wary: true}, {Use: "status", Aliases: []string{"info", "i"}},
+	}}
+	for word, want := range map[string]string{
+		"unlok": "unlock", "unlcok": "unlock", "cod": "code", "CDOE": "code", "coed": "code", "ad": "add", "lst": "list", "lits": "list",
+		"lokc": "lock", "udno": "undo", "sttus": "status", "inof": "status", "delet": "delete", "dleete": "delete",
+		"rm": "delete", "LS": "list", "get": "code", "totp": "code",
+		"edit": "", "exit": "", "dlet": "", "und": "undo", "un": "", "int": "init", "github": "", "x": "", "": "", "git": "",
+	} {
+		got := ""
+		if near := suggest(top, word); near != nil {
+			got = near.Name()
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", word, got, want)
+		}
+	}
+	tie := &Command{Sub: []*Command{{Use: "coda"}, {Use: "code"}}}
+	if near := suggest(tie, "codx"); near != nil {
+		t.Errorf("a tie gives %s", near.Name())
+	}
+	tie.Sub = append(tie.Sub, &Command{Use: "codx"})
+	if near := suggest(tie, "codxx"); near == nil || near.Name() != "codx" {
+		t.Errorf("after a tie: %v", near)
+	}
+}
+
+func TestDistance(t *testing.T) {
+	for _, tc := range []struct {
+		a, b string
+		want int
+	}{{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"abc", "abc", 0}, {"abc", "acb", 1}, {"abcd", "badc", 2}, {"kitten", "sitting", 3}, {"é", "e", 1}} {
+		if got := distance(tc.a, tc.b); got != tc.want {
+			t.Errorf("distance(%q, %q) = %d, want %d", tc.a, tc.b, got, tc.want)
+		}
+	}
+}
+
+func TestMayBeSecret(t *testing.T) {
+	for _, words := range [][]string{{"JBSWY3DPEHPK3PXP"}, {"jbsw y3dp ehpk 3pxp"}, {"jbsw", "y3dp", "ehpk", "3pxp"}, {"JBSW-Y3DP-EHPK-3PXP=="},
+		{"otpauth://totp/x?secret=A"}, {"OTPAUTH:"}, {"github", "CANARY1SECRET8TEXT"}} {
+		if !MayBeSecret(words...) {
+			t.Errorf("%q is none", words)
+		}
+	}
+	for _, words := range [][]string{nil, {""}, {"github"}, {"my", "bank"}, {"ann@example.com-and-more"}, {"Zürcher Kantonalbank"}} {
+		if MayBeSecret(words...) {
+			t.Errorf("%q is one", words)
+		}
+	}
+}
+
+func TestQuote(t *testing.T) {
+	for want, words := range map[string][]string{"": nil, "github --json": {"github", "--json"}, "'my bank'": {"my bank"},
+		`'it'\''s' ''`: {"it's", ""}, "a@b.c 'x;y' '$z' '~' 日本": {"a@b.c", "x;y", "$z", "~", "日本"}} {
+		if got := Quote(words...); got != want {
+			t.Errorf("%q: %s, want %s", words, got, want)
+		}
+	}
+}
+
+// A choice is a line each for a person, and one text for a program; a sentence
+// stays one.
+func TestHintsOfAChoice(t *testing.T) {
+	for hint, want := range map[string]string{
+		"":                        "prog: error: x\n",
+		"prog a\nprog b":          "prog: error: x\nprog: hint: prog a\nprog: hint: prog b\n",
+		"prog a, or prog b for c": "prog: error: x\nprog: hint: prog a\nprog: hint: prog b for c\n",
+		"prog a, or do b":         "prog: error: x\nprog: hint: prog a, or do b\n",
+	} {
+		var errs bytes.Buffer
+		report(Stdio{Err: &errs}, "prog", &Failure{Err: errors.New("x"), Hint: hint}, false)
+		if errs.String() != want {
+			t.Errorf("%q: %q", hint, errs.String())
+		}
+		errs.Reset()
+		report(Stdio{Err: &errs}, "prog", &Failure{Err: errors.New("x"), Hint: hint}, true)
+		if text := strings.ReplaceAll(hint, "\n", ", or "); text != "" && !strings.Contains(errs.String(), `"hint":"`+text+`"`) {
+			t.Errorf("%q: %s", hint, errs.String())
+		}
+	}
+}
+
+// What is no command goes to the program's own idea of it.
+func TestUnknownWord(t *testing.T) {
+	top := &Command{Use: "prog", Sub: []*Command{{Use: "code NAME"}, {Use: "list [TEXT]"}},
+		Unknown: func(words []string) []string { return []string{"prog code " + Quote(words...), "prog help"} }}
+	for args, want := range map[string]string{
+		"github x":           "prog: error: \"github\" is no command of prog\nprog: hint: prog code github x\nprog: hint: prog help\n",
+		"cod":                "prog: error: \"cod\" is no command of prog\nprog: hint: prog code NAME\n",
+		"cod git":            "prog: error: \"cod\" is no command of prog\nprog: hint: prog code git\n",
+		"cod otpauth://x":    "prog: error: \"cod\" is no command of prog\nprog: hint: prog code NAME\n",
+		"lsit otpauth://x":   "prog: error: \"lsit\" is no command of prog\nprog: hint: prog list\n",
+		"a-long-name-indeed": "prog: error: that is no command of prog\nprog: hint: prog code a-long-name-indeed\nprog: hint: prog help\n",
+	} {
+		var errs bytes.Buffer
+		if code := Run(t.Context(), top, strings.Fields(args), Stdio{Err: &errs}); code != ExitUsage || errs.String() != want {
+			t.Errorf("%s: exit %d, %s", args, code, errs.String())
+		}
+	}
+}
+
+func TestHelpOfAProgram(t *testing.T) {
+	top := &Command{Use: "prog COMMAND", Short: "Do things", Flags: []Flag{JSONFlag}, Example: "prog a", Sub: []*Command{
+		{Use: "a", Short: "Do a", Group: "First"}, {Use: "b", Short: "Do b", Group: "First"}, {Use: "c", Short: "Do c", Group: "Second"}},
+		Topics: []Topic{{Name: "codes", Text: func() string { return "  0  done\n" }}}}
+	for args, want := range map[string]string{
+		"": `Do things
+
+Usage: prog COMMAND
+
+First:
+  a          Do a
+  b          Do b
+Second:
+  c          Do c
+  help       Show how to use a command
+
+Examples:
+  prog a
+Flags of every command: --json, --help
+More: prog help codes
+`,
+		"help Codes": "  0  done\n",
+	} {
+		var out bytes.Buffer
+		if code := Run(t.Context(), top, strings.Fields(args), Stdio{Out: &out, Err: &out}); code != 0 || out.String() != want {
+			t.Errorf("%q: exit %d\n%s", args, code, out.String())
+		}
+	}
+}

@@ -7,9 +7,6 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"time"
-
-	bolt "go.etcd.io/bbolt"
 
 	"github.com/o2fa/o2fa/daemon/internal/seal"
 )
@@ -135,6 +132,7 @@ func (tx *Tx) stamp(e *Entry, fields ...Field) {
 	for _, s := range e.Stamps {
 		ms = max(ms, s.MS+1)
 	}
+	ms = min(ms, maxMillis) // beyond which nothing reads it
 	if e.Stamps == nil {
 		e.Stamps = make(map[Field]Stamp)
 	}
@@ -163,41 +161,6 @@ func (tx *Tx) keep(e *Entry) (uint64, error) {
 	tx.plain = e.AppendJSON(tx.plain[:0])
 	tx.set(bucketHistory, historyKey(e.ID, next), tx.seal(seal.VaultHistory, e.ID[:]))
 	return next, nil
-}
-
-// Trash moves the live entry to the trash: it is no longer listed or found, and
-// comes back by Restore.
-func (tx *Tx) Trash(id ID) error { return tx.setTrashed(id, tx.now) }
-
-// Restore brings the entry back from the trash. One that is live stays as it is.
-func (tx *Tx) Restore(id ID) error { return tx.setTrashed(id, 0) }
-
-func (tx *Tx) setTrashed(id ID, at int64) error {
-	was, err := tx.Get(id)
-	if err != nil {
-		return err
-	}
-	defer was.wipe()
-	did := didTrash
-	switch {
-	case at != 0 && was.Trashed != 0:
-		return ErrNotFound
-	case at == 0 && was.Trashed == 0:
-		return nil
-	case at == 0:
-		did = didRestore
-	}
-	is := was.clone()
-	defer is.wipe()
-	is.Trashed = at
-	updated := is.Updated
-	tx.stamp(&is, FieldTrashed)
-	is.Updated = updated // of its content
-	if err := tx.put(&was, &is); err != nil {
-		return err
-	}
-	tx.do(deed{ID: id, Did: did})
-	return nil
 }
 
 // Step takes the next code of a live hotp entry: f is given the entry, and the
@@ -229,55 +192,4 @@ func (v *Vault) Step(id ID, f func(e *Entry, counter uint64) error) error {
 		}
 		return f(&is, was.Counter)
 	})
-}
-
-// PurgeTrash removes for good what was trashed before that time, history and
-// all, and returns how many entries it were. It cannot be undone.
-func (v *Vault) PurgeTrash(before time.Time) (int, error) {
-	if !v.Unlocked() {
-		return 0, ErrLocked
-	}
-	if _, trashed := v.Count(); trashed == 0 {
-		return 0, nil
-	}
-	list, err := v.Trash()
-	if err != nil {
-		return 0, err
-	}
-	list = slices.DeleteFunc(list, func(s Summary) bool { return s.Trashed >= before.UnixMilli() })
-	if len(list) == 0 {
-		return 0, nil
-	}
-	var n int
-	err = v.Update("", func(tx *Tx) error {
-		for _, s := range list {
-			removed, err := tx.purge(s.ID)
-			if err != nil {
-				return err
-			}
-			n += removed
-		}
-		return nil
-	})
-	return n, err
-}
-
-// purge removes an entry that is still in the trash.
-func (tx *Tx) purge(id ID) (int, error) {
-	if sealed, err := tx.get(bucketTrash, id[:]); sealed == nil || err != nil {
-		return 0, err
-	}
-	tx.set(bucketEntry, id[:], nil)
-	tx.set(bucketTrash, id[:], nil)
-	tx.trashed--
-	return 1, tx.v.write(func() error { return tx.forget(tx.bolt, id) })
-}
-
-// forget removes the history of an entry.
-func (tx *Tx) forget(b *bolt.Tx, id ID) error {
-	c := b.Bucket(bucketHistory).Cursor()
-	for key, _ := c.Seek(id[:]); bytes.HasPrefix(key, id[:]); key, _ = c.Next() {
-		tx.set(bucketHistory, key, nil)
-	}
-	return nil
 }

@@ -55,6 +55,7 @@ var (
 const (
 	metaCount  = "count"  // live and trashed entries, u64 each
 	metaDevice = "device" // the id that this vault signs its edits with
+	metaTimes  = "times"  // when it was last changed, and since when without a jump; Unix ms, u64 each
 	metaPrefix = "x/"
 )
 

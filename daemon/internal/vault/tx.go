@@ -136,8 +136,11 @@ func (v *Vault) write(f func() error) error {
 	return err
 }
 
-// finish writes the journal and the counts, puts all in order and commits.
+// finish writes the time, the journal and the counts, puts all in order and commits.
 func (tx *Tx) finish(op string) error {
+	if _, err := tx.noteTime(); err != nil {
+		return err
+	}
 	if op != "" && len(tx.did) > 0 {
 		if err := tx.record(op); err != nil {
 			return err

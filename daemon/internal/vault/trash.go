@@ -1,0 +1,156 @@
+package vault
+
+import (
+	"bytes"
+	"encoding/binary"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// Trash moves the live entry to the trash: it is no longer listed or found, and
+// comes back by Restore.
+func (tx *Tx) Trash(id ID) error { return tx.setTrashed(id, true) }
+
+// Restore brings the entry back from the trash. One that is live stays as it is.
+func (tx *Tx) Restore(id ID) error { return tx.setTrashed(id, false) }
+
+func (tx *Tx) setTrashed(id ID, trashed bool) error {
+	was, err := tx.Get(id)
+	if err != nil {
+		return err
+	}
+	defer was.wipe()
+	switch {
+	case trashed && was.Trashed != 0:
+		return ErrNotFound
+	case !trashed && was.Trashed == 0:
+		return nil
+	}
+	is := was.clone()
+	defer is.wipe()
+	did := didRestore
+	is.Trashed = 0
+	if trashed {
+		seen, err := tx.times()
+		if err != nil {
+			return err
+		}
+		did = didTrash
+		is.Trashed = min(max(tx.now, seen.last, is.Created+1), maxMillis)
+	}
+	updated := is.Updated
+	tx.stamp(&is, FieldTrashed)
+	is.Updated = updated // of its content
+	if err := tx.put(&was, &is); err != nil {
+		return err
+	}
+	tx.do(deed{ID: id, Did: did})
+	return nil
+}
+
+// PurgeTrash removes for good what was trashed before that time, history and
+// all, and returns how many entries it were. It cannot be undone. No clock is
+// believed that has just jumped, see times: what was trashed before the jump
+// counts as trashed at it.
+func (v *Vault) PurgeTrash(before time.Time) (int, error) {
+	if !v.Unlocked() {
+		return 0, ErrLocked
+	}
+	if _, trashed := v.Count(); trashed == 0 {
+		return 0, nil
+	}
+	list, err := v.Trash()
+	if err != nil {
+		return 0, err
+	}
+	var n int
+	err = v.Update("", func(tx *Tx) error {
+		seen, err := tx.noteTime()
+		if err != nil {
+			return err
+		}
+		for _, s := range list {
+			if max(s.Trashed, seen.since) >= before.UnixMilli() {
+				continue
+			}
+			removed, err := tx.purge(s.ID)
+			if err != nil {
+				return err
+			}
+			n += removed
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
+}
+
+// purge removes an entry that is still in the trash.
+func (tx *Tx) purge(id ID) (int, error) {
+	if sealed, err := tx.get(bucketTrash, id[:]); sealed == nil || err != nil {
+		return 0, err
+	}
+	tx.set(bucketEntry, id[:], nil)
+	tx.set(bucketTrash, id[:], nil)
+	tx.trashed--
+	return 1, tx.v.write(func() error { return tx.forget(tx.bolt, id) })
+}
+
+// forget removes the history of an entry.
+func (tx *Tx) forget(b *bolt.Tx, id ID) error {
+	c := b.Bucket(bucketHistory).Cursor()
+	for key, _ := c.Seek(id[:]); bytes.HasPrefix(key, id[:]); key, _ = c.Next() {
+		tx.set(bucketHistory, key, nil)
+	}
+	return nil
+}
+
+// A clock may be wrong for a while: it begins in 1970 where no battery drives
+// it, and far ahead where somebody mistyped a year. The trash must not be lost
+// by that. So the vault remembers the time, and since when it has been going on
+// without a jump; only in that span do thirty days pass.
+const (
+	timeStep = 24 * time.Hour      // how exactly a time is remembered; a clock set back by less did not jump
+	timeJump = 30 * 24 * time.Hour // between two changes; less is a vault that was not used
+)
+
+// times is the record metaTimes, in Unix milliseconds.
+type times struct{ last, since int64 }
+
+// times returns the record, zero if there is none yet.
+func (tx *Tx) times() (t times, err error) {
+	sealed, err := tx.get(bucketMeta, []byte(metaTimes))
+	if err != nil || sealed == nil {
+		return t, err
+	}
+	value, err := openMeta(tx.k, metaTimes, sealed)
+	if err != nil {
+		return t, err
+	}
+	if len(value) != 16 {
+		return t, corrupt("it does not say when it was last used")
+	}
+	t.last, t.since = int64(binary.BigEndian.Uint64(value)), int64(binary.BigEndian.Uint64(value[8:]))
+	return t, nil
+}
+
+// noteTime brings the record up to the time of this change, and returns it.
+func (tx *Tx) noteTime() (times, error) {
+	t, err := tx.times()
+	if err != nil {
+		return t, err
+	}
+	switch passed := tx.now - t.last; {
+	case passed < -timeStep.Milliseconds() || passed > timeJump.Milliseconds():
+		t.since = tx.now
+	case passed < timeStep.Milliseconds():
+		return t, nil
+	}
+	t.last = tx.now
+	value := binary.BigEndian.AppendUint64(nil, uint64(t.last))
+	tx.setMeta(metaTimes, binary.BigEndian.AppendUint64(value, uint64(t.since)))
+	return t, nil
+}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -160,6 +161,28 @@ func TestCloseLeavesASuccessorAlone(t *testing.T) {
 		t.Fatalf("the successor's socket is gone: %v", err)
 	}
 	conn.Close()
+}
+
+// TestOpenDirectory wants the first thing to mend said first, and no mode of a
+// directory changed that may be everybody's.
+func TestOpenDirectory(t *testing.T) {
+	dir := shortDir(t)
+	os.Chmod(dir, os.ModeSticky|0o777)
+	if _, err := Dial(t.Context(), dir+"/x.sock"); !errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), "no daemon is listening, and "+dir+" has mode 0777") {
+		t.Errorf("without a socket: %v", err)
+	}
+	makeStale(t, dir+"/x.sock")
+	_, dialErr := Dial(t.Context(), dir+"/x.sock")
+	_, listenErr := (Profile{Socket: dir + "/x.sock"}).Listen()
+	for _, err := range []error{dialErr, listenErr, (Profile{Dir: dir}).MakeDir()} {
+		if !errors.Is(err, ErrForeign) || strings.Contains(err.Error(), "chmod") || !strings.Contains(err.Error(), "of your own with mode 0700") {
+			t.Errorf("%v", err)
+		}
+	}
+	os.Chmod(dir, 0o777)
+	if err := (Profile{Dir: dir}).MakeDir(); !errors.Is(err, ErrForeign) || !strings.HasSuffix(err.Error(), "chmod 700 makes it right") {
+		t.Errorf("a profile: %v", err)
+	}
 }
 
 // TestUnsafePlaces wants both ends to keep away from what others may change.

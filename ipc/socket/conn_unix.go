@@ -66,16 +66,16 @@ func CheckPeer(conn net.Conn) error {
 
 // checkSocket looks at the path alone. Who listens there is for CheckPeer.
 func checkSocket(path string) error {
-	err := checkPrivate(filepath.Dir(path), othersAny)
-	if errors.Is(err, fs.ErrNotExist) {
-		return ErrNotRunning
-	}
-	if err != nil {
-		return err
-	}
 	info, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	missing := errors.Is(err, fs.ErrNotExist)
+	switch unsafe := checkPrivate(filepath.Dir(path), othersAny); {
+	case missing && (unsafe == nil || errors.Is(unsafe, fs.ErrNotExist)):
 		return ErrNotRunning
+	case missing:
+		// Hidden, not wrapped: a daemon that was started now would refuse the place.
+		return fmt.Errorf("%s, and %w", ErrNotRunning.Error(), unsafe)
+	case unsafe != nil:
+		return unsafe
 	}
 	if err == nil && info.Mode().Type() != fs.ModeSocket {
 		err = fmt.Errorf("%s is not a socket: %w", path, ErrForeign)

@@ -35,8 +35,18 @@ func (p Profile) makeDir() error {
 			return err
 		}
 	}
-	return makePrivate(p.Dir, othersWrite)
+	err := makePrivate(p.Dir, othersWrite)
+	if info, statErr := os.Lstat(p.Dir); errors.Is(err, errOpen) && statErr == nil && info.Mode()&fs.ModeSticky == 0 {
+		// This directory is ours alone by its purpose. One with the sticky bit is
+		// made for everybody, as /tmp is, and must stay so.
+		return fmt.Errorf("%w; chmod 700 makes it right", err)
+	}
+	return err
 }
+
+// errOpen is the ErrForeign of a directory that is ours, with a mode that gives
+// others too much.
+var errOpen = fmt.Errorf("a directory of your own with mode 0700 is wanted: %w", ErrForeign)
 
 // makePrivate creates dir with mode 0700, or checks that the one that is there
 // is ours and gives others none of the forbidden bits.
@@ -71,7 +81,8 @@ func checkPrivate(dir string, forbidden fs.FileMode) error {
 	case owner(info) != os.Geteuid():
 		return fmt.Errorf("%s belongs to user %d, not %d: %w", dir, owner(info), os.Geteuid(), ErrForeign)
 	case mode&forbidden != 0:
-		return fmt.Errorf("%s has mode %04o, chmod 700 makes it right: %w", dir, mode.Perm(), ErrForeign)
+		// No chmod is advised: this may be /tmp, for root.
+		return fmt.Errorf("%s has mode %04o: %w", dir, mode.Perm(), errOpen)
 	}
 	return nil
 }

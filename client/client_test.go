@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/o2fa/o2fa/ipc"
@@ -214,26 +215,50 @@ func TestMuteDaemon(t *testing.T) {
 	}
 }
 
-// TestSlowDaemon is one that needs longer than our patience for one request,
-// and answers others meanwhile: that is waited for.
+// TestSlowDaemon is one that needs far longer than our patience for one
+// request, and answers others meanwhile: that is waited for, wherever in the
+// reply it is slow.
 func TestSlowDaemon(t *testing.T) {
-	var asked atomic.Int32
-	enough := make(chan struct{})
-	c := inProcessHTTP(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == ipc.PathStatus {
-			if asked.Add(1) == 3 {
-				close(enough)
+	for _, said := range []int{0, 1, 3} { // bytes of the body that come early
+		var asked atomic.Int32
+		enough := make(chan struct{})
+		c := inProcessHTTP(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == ipc.PathStatus {
+				if asked.Add(1) == 4 {
+					close(enough)
+				}
+				respond(w, 503, struct{}{}) // whatever it says, it lives
+				return
 			}
-			respond(w, 503, struct{}{}) // whatever it says, it lives
-			return
+			body := `{"undone":"add"}`
+			w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+			if said > 0 {
+				io.WriteString(w, body[:said])
+				w.(http.Flusher).Flush()
+			}
+			<-enough
+			io.WriteString(w, body[said:])
+		})
+		c.patience = 100 * time.Millisecond
+		if got, err := c.Undo(t.Context()); err != nil || got.Undone != "add" {
+			t.Errorf("after %d bytes: Undo = %v, %v", said, got, err)
 		}
-		<-enough
-		respond(w, 200, ipc.UndoReply{Undone: "add"})
-	})
-	c.patience = 100 * time.Millisecond
-	if got, err := c.Undo(t.Context()); err != nil || got.Undone != "add" {
-		t.Errorf("Undo = %v, %v", got, err)
 	}
+}
+
+// TestWatchOverADaemonThatEnds has nobody who could be asked for a status. The
+// reply may still come, so that alone ends nothing before a second look.
+func TestWatchOverADaemonThatEnds(t *testing.T) {
+	p := resolve(t, environment(t))
+	synctest.Test(t, func(t *testing.T) {
+		s := &session{Client: &Client{}, profile: p, addr: p.Socket}
+		ctx, cancel := context.WithCancelCause(t.Context())
+		start := time.Now()
+		s.watch(ctx, cancel)
+		if took := time.Since(start); took != defaultPatience || !errors.Is(context.Cause(ctx), errMute) {
+			t.Errorf("given up after %v: %v", took, context.Cause(ctx))
+		}
+	})
 }
 
 func TestAnotherProfile(t *testing.T) {

@@ -110,8 +110,8 @@ func (s *session) accept(rep *reply) ([]byte, error) {
 }
 
 // exchange writes the request and reads the reply. It returns when ctx ends, at
-// whatever point that is. If the first byte of the reply is late, it calls
-// watch, which may cancel the exchange.
+// whatever point that is. If the reply is not whole in time, it calls watch,
+// which may cancel the exchange.
 func (s *session) exchange(ctx context.Context, conn net.Conn, request []byte, watch func(context.Context, context.CancelCauseFunc)) (*reply, error) {
 	defer clear(request)
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -139,15 +139,20 @@ func (s *session) exchange(ctx context.Context, conn net.Conn, request []byte, w
 }
 
 // watch cancels an exchange whose daemon has stopped answering anybody. A
-// request may well be slow, when a person is asked for a password; a daemon
-// that then does not tell its status either is stuck, and would keep its
-// client waiting for ever.
+// request may well be slow, when a person is asked for a password or the disk
+// is busy; a daemon that then does not tell its status either is stuck, and
+// would keep its client waiting for ever.
+//
+// Silence is what counts. A status that cannot be asked for is given a second
+// try: a daemon that ends listens no more, and still answers what it has taken.
 func (s *session) watch(ctx context.Context, cancel context.CancelCauseFunc) {
-	for ctx.Err() == nil {
-		if !s.answers(ctx) {
+	for failed := false; ctx.Err() == nil; {
+		err := s.ping(ctx)
+		if errors.Is(err, context.DeadlineExceeded) || err != nil && failed {
 			cancel(errMute)
 			return
 		}
+		failed = err != nil
 		select {
 		case <-ctx.Done():
 		case <-time.After(s.waitTime()):
@@ -155,12 +160,12 @@ func (s *session) watch(ctx context.Context, cancel context.CancelCauseFunc) {
 	}
 }
 
-// answers reports whether the daemon tells its status in time.
-func (s *session) answers(ctx context.Context) bool {
+// ping returns nil if the daemon tells its status in time, whatever that is.
+func (s *session) ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.waitTime())
 	defer cancel()
 	_, err := s.ask(ctx, Request{Method: "GET", Path: ipc.PathStatus}, nil, ipc.Version)
-	return err == nil
+	return err
 }
 
 // ask is one exchange with the daemon that was found, unwatched, in the API

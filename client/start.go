@@ -183,7 +183,7 @@ func (s *session) launch() (*daemon, error) {
 		return nil, err
 	}
 	d := &daemon{path: path, logPath: s.profile.LogFile(), exit: make(chan int, 1)}
-	log, err := os.OpenFile(d.logPath, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	log, err := openLog(d.logPath)
 	if err != nil {
 		// A read-only profile can still be served; it has no log.
 		d.logPath = os.DevNull

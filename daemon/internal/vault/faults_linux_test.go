@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	bolt "go.etcd.io/bbolt"
 	"golang.org/x/sys/unix"
 )
 
@@ -157,6 +158,94 @@ func TestCreateWithoutSync(t *testing.T) {
 	if v := openVault(t, path, Options{}); v.ReadOnly() {
 		t.Error("read-only")
 	}
+}
+
+// When a sync fails, the vault says what is known, and reads agree with each
+// other; what is asked for again is stored before it is said to be there.
+func TestFailedSync(t *testing.T) {
+	if !withFailingSyncs(t) {
+		return
+	}
+	v := newVault(t)
+	known, unknown := 0, 0
+	for i := range 24 {
+		live, _ := v.Count()
+		e := entry(fmt.Sprint("e", i))
+		addIt := func() error {
+			return v.Update("add", func(tx *Tx) error { _, _, err := tx.Add(e); return err })
+		}
+		if _, err := v.List(); err != nil { // which is kept from here on
+			t.Error(err)
+		}
+		number := lastChange(t, v)
+		err := addIt()
+		there := err == nil
+		if err != nil {
+			if there = strings.Contains(err.Error(), "not known"); there {
+				unknown++
+			} else {
+				known++
+			}
+			if !errors.Is(err, ErrStorage) || (lastChange(t, v) > number) != there {
+				t.Errorf("Update = %v", err)
+			}
+		}
+		if there {
+			live++
+		}
+		list, listErr := v.List()
+		found, findErr := v.Lookup(e.Name)
+		if now, _ := v.Count(); now != live || len(list) != live || (len(found) == 1) != there {
+			t.Errorf("after %v: %d counted, %d listed, %d found, want %d; %v", err, now, len(list), len(found), live, errors.Join(listErr, findErr))
+		}
+		for number = lastChange(t, v); err != nil; {
+			if err = addIt(); err == nil && lastChange(t, v) == number {
+				t.Error("a change that may be lost was said to be stored")
+			}
+		}
+	}
+	if known == 0 || unknown == 0 {
+		t.Errorf("%d failed, %d perhaps", known, unknown)
+	}
+}
+
+// lastChange returns the number of the last change that the file shows.
+func lastChange(t *testing.T, v *Vault) (number int) {
+	t.Helper()
+	if err := v.view(func(tx *bolt.Tx) error { number = tx.ID(); return nil }); err != nil {
+		t.Error(err)
+	}
+	return number
+}
+
+// withFailingSyncs runs the calling test once more in a child process whose
+// syncs fail at times, and tells whether this is that child. A change syncs
+// twice, so one in five meets both in turn.
+func withFailingSyncs(t *testing.T) (child bool) {
+	t.Helper()
+	const env = "VAULT_TEST_SYNCS"
+	if os.Getenv(env) != "" {
+		return true
+	}
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Skip("strace is not installed")
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(strace, "-f", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO:when=9+5",
+		exe, "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), env+"=1")
+	out, err := cmd.CombinedOutput()
+	if bytes.Contains(out, []byte("Operation not permitted")) {
+		t.Skipf("strace may not look into processes here: %s", out)
+	}
+	if err != nil || !bytes.Contains(out, []byte("--- PASS: "+t.Name())) {
+		t.Errorf("with failing syncs: %v\n%s", err, out)
+	}
+	return false
 }
 
 // On a read-only file system codes are served and changes refused.

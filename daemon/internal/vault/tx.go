@@ -41,9 +41,11 @@ type rowChange struct {
 }
 
 // Update runs f as one change. When it returns nil, all is on the disk; when it
-// returns an error, which is f's own or the storage's, nothing has changed;
-// only after ErrStorage, when the last sync failed, it may have. op names the
-// change to whoever undoes it; a change with op "" cannot be undone.
+// returns an error, which is f's own or the storage's, nothing has changed. Only
+// if the very last sync failed it is not known: then the error is ErrStorage and
+// says so, and all that reads the vault shows the change, which a power cut may
+// still take back; the next Update that returns nil has stored it as well. op
+// names the change to whoever undoes it; a change with op "" cannot be undone.
 func (v *Vault) Update(op string, f func(tx *Tx) error) error {
 	k, err := v.unlocked()
 	if err != nil {
@@ -76,13 +78,19 @@ func (v *Vault) Update(op string, f func(tx *Tx) error) error {
 	if err := f(tx); err != nil {
 		return err
 	}
-	if len(tx.puts) == 0 {
+	if len(tx.puts) == 0 && !v.unsettled {
 		return nil
 	}
+	number := tx.bolt.ID()
 	if err := tx.finish(op); err != nil {
-		v.recall(k)
+		if v.recall(k) >= number {
+			v.unsettled = true
+			// The cause stays out of the chain: "disk is full" is known to change nothing.
+			err = fmt.Errorf("%w: it is not known whether the last change was stored: %v", ErrStorage, err)
+		}
 		return fmt.Errorf("storing change: %w", err)
 	}
+	v.unsettled = false
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.changes++
@@ -96,19 +104,28 @@ func (v *Vault) Update(op string, f func(tx *Tx) error) error {
 }
 
 // recall forgets what is known in memory of the entries, after a change that
-// was not stored, or was, but for its last sync: only the file knows.
-func (v *Vault) recall(k *keys) {
-	count, err := v.readMeta(k, metaCount)
-	live, trashed, countErr := parseCount(count)
+// was not stored, or was, but for its last sync: only the file knows. It returns
+// the number of the change that the file shows as its last one.
+func (v *Vault) recall(k *keys) (number int) {
+	var live, trashed int
+	err := v.view(func(tx *bolt.Tx) error {
+		number = tx.ID()
+		count, err := openMeta(k, metaCount, tx.Bucket(bucketMeta).Get([]byte(metaCount)))
+		if err == nil {
+			live, trashed, err = parseCount(count)
+		}
+		return err
+	})
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.changes++
 	if v.keys == k {
 		v.list = nil
-		if err == nil && countErr == nil {
+		if err == nil {
 			v.live, v.trashed = live, trashed
 		}
 	}
+	return number
 }
 
 // checkOnce runs checkPages before the first change since Open.

@@ -52,6 +52,11 @@ type Vault struct {
 
 	writing sync.Mutex // held by Update from its first look to its last note in memory, and by Unlock
 	checked bool       // by checkPages; guarded by writing
+	// unsettled is set while the last change is in the file, but may not be on
+	// the disk: its last sync failed, or a process of before was killed in it.
+	// Who asks for it again would hear that it is there already, and believe it
+	// stored: so even a change that changes nothing is stored then.
+	unsettled bool // guarded by writing
 
 	mu            sync.RWMutex // guards what follows; never held during disk access
 	keys          *keys        // nil while locked

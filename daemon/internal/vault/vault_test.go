@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	bolt "go.etcd.io/bbolt"
+
 	"github.com/o2fa/o2fa/daemon/internal/seal"
 	"github.com/o2fa/o2fa/internal/secret"
 )
@@ -351,5 +353,27 @@ func TestLockWipes(t *testing.T) {
 	}
 	if !wiped(k) {
 		t.Error("not wiped by Lock")
+	}
+}
+
+// A process that was killed in its last sync leaves a change that is seen and
+// perhaps not stored. Whoever is told that it is there is told so after a sync.
+func TestFirstChangeIsStored(t *testing.T) {
+	v := newVault(t)
+	e := entry("a")
+	add(t, v, e)
+	v = reopen(t, v)
+	number := func() (n int) {
+		if err := v.view(func(tx *bolt.Tx) error { n = tx.ID(); return nil }); err != nil {
+			t.Error(err)
+		}
+		return n
+	}
+	was := number()
+	for _, want := range []int{was + 1, was + 1} { // the second finds all stored
+		update(t, v, "add", func(tx *Tx) error { _, _, err := tx.Add(e); return err })
+		if n := number(); n != want {
+			t.Errorf("last change is %d, want %d", n, want)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -129,21 +130,19 @@ func (d *Daemon) afterStart(act func(*http.Request) (any, error)) func(*http.Req
 			return act(r)
 		default:
 		}
-		if err := d.keeper.settle(r.Context()); err != nil || d.keeper.asking() {
-			return act(r) // which says so
-		}
 		patience := startPatience
 		if r.URL.Path == ipc.PathStatus || r.URL.Path == ipc.PathShutdown {
 			patience = statusPatience
 		}
-		timer := time.NewTimer(patience)
-		defer timer.Stop()
-		select {
-		case <-d.intake.begun:
-		case <-timer.C:
-		case <-r.Context().Done():
+		ctx, cancel := context.WithTimeout(r.Context(), patience)
+		defer cancel()
+		if d.keeper.settle(ctx) == nil && !d.keeper.asking() {
+			select {
+			case <-d.intake.begun:
+			case <-ctx.Done():
+			}
 		}
-		return act(r)
+		return act(r) // which says so where the start is not over
 	}
 }
 

@@ -88,6 +88,7 @@ func (k *keeper) meanings() []meaning {
 		{secret.ErrEmpty, ipc.CodeInvalid, own, ""},
 		{keystore.ErrUnavailable, ipc.CodeKeystore, noKeyring, noKeyringHint},
 		{keystore.ErrKeyringLocked, ipc.CodeKeystore, own, "unlock the keyring, then o2fa unlock; without one: " + noKeyringHint},
+		{keystore.ErrFailed, ipc.CodeKeystore, own, "see what the keyring says, then o2fa unlock"},
 		{keystore.ErrBusy, ipc.CodeKeystore, own, "answer the keyring's dialog, then o2fa unlock"},
 		{fs.ErrPermission, ipc.CodeStorage, own, "let this user read and write it, then o2fa unlock"},
 		{fs.ErrNotExist, ipc.CodeStorage, own, "put it in its place, then o2fa unlock"},

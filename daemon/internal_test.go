@@ -106,7 +106,7 @@ func TestEveryFailureHasAName(t *testing.T) {
 		vault.ErrNotVault: ipc.CodeCorrupt, vault.ErrExists: ipc.CodeInitialized, vault.ErrReadOnly: ipc.CodeReadOnly,
 		vault.ErrDiskFull: ipc.CodeDiskFull, vault.ErrInvalid: ipc.CodeInvalid, vault.ErrBusy: ipc.CodeStorage,
 		vault.ErrStorage: ipc.CodeStorage, &vault.AmbiguousError{}: ipc.CodeAmbiguous, &vault.NotFoundError{}: ipc.CodeNotFound,
-		keystore.ErrUnavailable: ipc.CodeKeystore, keystore.ErrKeyringLocked: ipc.CodeKeystore, keystore.ErrBusy: ipc.CodeKeystore,
+		keystore.ErrUnavailable: ipc.CodeKeystore, keystore.ErrKeyringLocked: ipc.CodeKeystore, keystore.ErrBusy: ipc.CodeKeystore, keystore.ErrFailed: ipc.CodeKeystore,
 		keystore.ErrMissing: ipc.CodeOrphan, keystore.ErrDamaged: ipc.CodeOrphan, keystore.ErrExists: ipc.CodeOrphan,
 		keystore.ErrUnsafe: ipc.CodeOrphan, keystore.ErrHeader: ipc.CodeCorrupt, keystore.ErrEmptyPassphrase: ipc.CodeInvalid,
 		secret.ErrEmpty: ipc.CodeInvalid, fs.ErrPermission: ipc.CodeStorage, fs.ErrNotExist: ipc.CodeStorage,

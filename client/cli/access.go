@@ -17,17 +17,20 @@ const (
 	envPassphraseFile = "O2FA_PASSPHRASE_FILE"
 )
 
-// tries is how often a new passphrase is asked for that was typed differently
-// the second time.
-const tries = 3
+const keystorePassphrase = "passphrase"
 
-// do sends a request. Where it meets a locked vault, or none that could be
-// made, and a person can be asked, it asks once and sends the request again.
+// do sends a request. Where it meets a locked vault that has a passphrase, or
+// none that could be made, it gets the passphrase and sends the request again.
+// It never opens a vault that needs no person: whoever locked it meant that.
 func (a *agent) do(ctx context.Context, r client.Request) ([]byte, error) {
-	raw, err := a.client.Do(ctx, r)
+	raw, err := a.send(ctx, r)
 	switch {
-	case errors.Is(err, ipc.ErrLocked) && a.inv.CanAsk():
-		err = a.unlock(ctx)
+	case errors.Is(err, ipc.ErrLocked) && a.hasPassphrase():
+		status, statusErr := a.client.Status(ctx)
+		if statusErr != nil || !hasSlot(status, isPassphrase) {
+			return nil, err
+		}
+		err = a.unlockByPassphrase(ctx)
 	case r.Path == ipc.PathEntries && r.Method == "POST" && wantsPassphrase(err) && a.mayChoosePassphrase():
 		err = a.initWithPassphrase(ctx)
 	default:
@@ -36,7 +39,21 @@ func (a *agent) do(ctx context.Context, r client.Request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return a.send(ctx, r)
+}
+
+// send is one exchange with the daemon.
+func (a *agent) send(ctx context.Context, r client.Request) ([]byte, error) {
+	if a.slow != nil {
+		defer a.slow(ctx)()
+	}
 	return a.client.Do(ctx, r)
+}
+
+// hasPassphrase says whether a passphrase can be had: from a person, or from a
+// file, which is no question.
+func (a *agent) hasPassphrase() bool {
+	return a.inv.CanAsk() || a.inv.Getenv(envPassphraseFile) != ""
 }
 
 // wantsPassphrase says whether err means that a first vault was not made for
@@ -49,12 +66,12 @@ func wantsPassphrase(err error) bool {
 // or some file has one, and no other keystore was demanded.
 func (a *agent) mayChoosePassphrase() bool {
 	kind := a.inv.Getenv(envKeystore)
-	free := kind == "" || kind == "auto" || kind == "passphrase"
-	return free && (a.inv.CanAsk() || a.inv.Getenv(envPassphraseFile) != "")
+	free := kind == "" || kind == "auto" || kind == keystorePassphrase
+	return free && a.hasPassphrase()
 }
 
 // unlock opens the vault. Slots that need nobody come first, unless there is
-// none; then the passphrase is asked for, once.
+// none; then the passphrase.
 func (a *agent) unlock(ctx context.Context) error {
 	status, err := a.client.Status(ctx)
 	if err != nil {
@@ -72,33 +89,49 @@ func (a *agent) unlock(ctx context.Context) error {
 			return nil
 		}
 	}
-	pass, err := a.passphrase(ctx)
+	return a.unlockByPassphrase(ctx)
+}
+
+// unlockByPassphrase opens the vault with the passphrase from the file that the
+// environment names, else from the person, who may try again.
+func (a *agent) unlockByPassphrase(ctx context.Context) error {
+	pass, err := a.passphraseFile()
 	if err != nil {
 		return err
 	}
-	_, err = a.client.Unlock(ctx, ipc.UnlockRequest{Passphrase: pass})
-	return err
+	if pass != "" {
+		_, err = a.client.Unlock(ctx, ipc.UnlockRequest{Passphrase: pass})
+		return err
+	}
+	if !a.inv.CanAsk() {
+		return &command.Failure{Exit: command.ExitLocked, Code: string(ipc.CodeLocked),
+			Err:  errors.New("the vault wants its passphrase, and nobody can be asked for it"),
+			Hint: "on a terminal: o2fa unlock\n" + envPassphraseFile + "=FILE o2fa unlock"}
+	}
+	for try := 1; ; try++ {
+		if pass, err = a.inv.AskHidden(ctx, "Passphrase of the vault: "); err != nil {
+			return err
+		}
+		wrong := errEmpty
+		if pass != "" {
+			if _, err = a.client.Unlock(ctx, ipc.UnlockRequest{Passphrase: pass}); !errors.Is(err, ipc.ErrPassphrase) {
+				return err
+			}
+			wrong = err
+		}
+		if try == tries {
+			return &ipc.Error{Code: ipc.CodePassphrase, Message: wrong.Error(), Hint: "o2fa unlock"}
+		}
+		a.inv.Note(wrong.Error() + again)
+	}
 }
 
 func hasSlot(s ipc.Status, match func(ipc.Slot) bool) bool {
 	return s.Vault != nil && slices.ContainsFunc(s.Vault.Slots, match)
 }
 
-func isPassphrase(s ipc.Slot) bool { return s.Type == "passphrase" }
+func isPassphrase(s ipc.Slot) bool { return s.Type == keystorePassphrase }
 func isAutomatic(s ipc.Slot) bool  { return !isPassphrase(s) }
-
-// passphrase returns the vault's passphrase: from the file that the
-// environment names, else from the person. Without either it is empty, and the
-// daemon says what is missing.
-func (a *agent) passphrase(ctx context.Context) (string, error) {
-	if pass, err := a.passphraseFile(); pass != "" || err != nil {
-		return pass, err
-	}
-	if !a.inv.CanAsk() {
-		return "", nil
-	}
-	return a.inv.AskHidden(ctx, "Passphrase of the vault: ")
-}
 
 // passphraseFile returns the passphrase in O2FA_PASSPHRASE_FILE; empty where
 // that is not set.
@@ -121,33 +154,50 @@ func (a *agent) newPassphrase(ctx context.Context) (string, error) {
 	if pass, err := a.passphraseFile(); pass != "" || err != nil {
 		return pass, err
 	}
-	for range tries {
+	for try := 1; ; try++ {
 		first, err := a.inv.AskHidden(ctx, "New passphrase for the vault: ")
 		if err != nil {
 			return "", err
 		}
-		if first == "" {
-			a.inv.Warn("an empty passphrase protects nothing", "")
-			continue
+		wrong := errEmpty
+		if first != "" {
+			second, err := a.inv.AskHidden(ctx, "Repeat it: ")
+			if err != nil {
+				return "", err
+			}
+			if first == second {
+				return first, nil
+			}
+			wrong = errDiffer
 		}
-		second, err := a.inv.AskHidden(ctx, "The same once more: ")
-		if err != nil {
-			return "", err
+		if try == tries {
+			return "", &command.Failure{Exit: command.ExitOther, Code: string(ipc.CodePassphrase),
+				Err: errors.New("no passphrase was chosen"), Hint: "o2fa init"}
 		}
-		if first == second {
-			return first, nil
-		}
-		a.inv.Warn("the two are not the same", "")
+		a.inv.Note(wrong.Error() + again)
 	}
-	return "", &command.Failure{Exit: command.ExitOther, Code: "passphrase", Err: errors.New("no passphrase was chosen"), Hint: "o2fa init"}
 }
+
+var errDiffer = errors.New("they differ")
 
 // initWithPassphrase makes the vault under a new passphrase.
 func (a *agent) initWithPassphrase(ctx context.Context) error {
+	if a.inv.Getenv(envKeystore) != keystorePassphrase {
+		a.explainPassphrase()
+	}
 	pass, err := a.newPassphrase(ctx)
 	if err != nil {
 		return err
 	}
-	_, err = a.client.Init(ctx, ipc.InitRequest{Keystore: "passphrase", Passphrase: pass})
+	_, err = a.client.Init(ctx, ipc.InitRequest{Keystore: keystorePassphrase, Passphrase: pass})
 	return err
+}
+
+// explainPassphrase says why a person who asked for none has to choose a
+// passphrase now.
+func (a *agent) explainPassphrase() {
+	if a.inv.Getenv(envPassphraseFile) == "" {
+		a.inv.Note("No keyring answers here, so a passphrase will protect the vault.")
+		a.inv.Note("Ctrl-C to stop; for other ways: o2fa help init")
+	}
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -13,19 +14,24 @@ import (
 // stdinWord stands for standard input.
 const stdinWord = "-"
 
+// fromFile adds a secret without a terminal.
+const fromFile = "o2fa add - NAME < FILE"
+
 func addCommand() *command.Command {
 	return &command.Command{
 		Use:     "add [SECRET|URI|-] [NAME]",
 		Aliases: []string{"a", "-a", "-add", "--add"},
 		Short:   "Add a secret",
-		Long: `Add a secret in base32, as services show it, or an otpauth:// URI. Without arguments it is asked for, unseen,
-and then its name. "-" reads it from standard input: neither way leaves it in the shell's history.
-Secret and name may stand in either order: the first word that is a secret is the secret.
-The first add makes the vault.`,
+		Long: `In base32, as services show it, or as an otpauth:// URI. Without arguments it is
+asked for, unseen, and then its name; "-" reads it from standard input. Neither
+way leaves it in the shell's history.
+
+Secret and name may stand in either order: the first word that is a secret is
+the secret. The first time the vault is made, too: see "o2fa help init".`,
 		Example: `o2fa add                                  # asks
 o2fa add I65VU7K5ZQL7WB4E github
 o2fa add - github < secret.txt
-o2fa add 'otpauth://totp/GitHub:ann?secret=I65VU7K5ZQL7WB4E&issuer=GitHub'
+o2fa add 'otpauth://totp/GitHub:ann?secret=I65VU7K5ZQL7WB4E'
 o2fa add --type hotp --counter 7 - token < secret.txt`,
 		Flags: []command.Flag{
 			{Name: "name", Short: "n", Default: "", Value: "NAME", Usage: "name of the entry"},
@@ -55,6 +61,9 @@ func runAdd(ctx context.Context, inv *command.Invocation) error {
 	}
 	if err := readAdd(ctx, inv, &req); err != nil {
 		return err
+	}
+	if inv.Given("counter") && !counts(req) {
+		return command.Usage("--type hotp, for codes by counter", "--counter belongs to codes by counter, and these go by time")
 	}
 	raw, err := a.do(ctx, client.Request{Method: "POST", Path: ipc.PathEntries, Body: req})
 	if err != nil {
@@ -98,7 +107,7 @@ func readAdd(ctx context.Context, inv *command.Invocation, req *ipc.AddRequest) 
 		if len(words) > 0 {
 			req.Name = words[0] // a word beats -n, as in open2fa
 		}
-		text, err := readSecret(ctx, inv)
+		text, err := readSecret(ctx, inv, fromFile)
 		setSecret(req, text)
 		return err
 	}
@@ -107,9 +116,9 @@ func readAdd(ctx context.Context, inv *command.Invocation, req *ipc.AddRequest) 
 		return nil
 	}
 	if !inv.CanAsk() {
-		return command.Usage("o2fa add - NAME < FILE", "no secret was given, and nobody can be asked for one")
+		return command.Usage(fromFile, "no secret was given, and nobody can be asked for one")
 	}
-	text, err := inv.AskHidden(ctx, "Secret (not shown): ")
+	text, err := askSecret(ctx, inv)
 	if err != nil {
 		return err
 	}
@@ -121,10 +130,19 @@ func readAdd(ctx context.Context, inv *command.Invocation, req *ipc.AddRequest) 
 	return err
 }
 
+// counts says whether the entry to add counts, as far as that is known here.
+func counts(req ipc.AddRequest) bool {
+	if req.Type != "" {
+		return strings.EqualFold(req.Type, "hotp")
+	}
+	return slices.ContainsFunc(append(slices.Clip(req.Words), req.URI), func(word string) bool {
+		return strings.HasPrefix(strings.ToLower(strings.TrimSpace(word)), "otpauth://hotp")
+	})
+}
+
 // setSecret puts a secret or a URI where it belongs.
 func setSecret(req *ipc.AddRequest, text string) {
-	text = strings.TrimSpace(text)
-	if strings.HasPrefix(strings.ToLower(text), "otpauth:") {
+	if isURI(text) {
 		req.URI = text
 	} else {
 		req.Secret = text
@@ -138,4 +156,12 @@ func showAdd(inv *command.Invocation, r ipc.AddReply) {
 		what = "ALREADY THERE, NOTHING CHANGED"
 	}
 	inv.Printf("\n%s: %s %s\n\n%d secrets total.\n", what, orNone(r.Entry.Name), command.Escape(r.Entry.Mask), r.Total)
+	if r.SameName > 1 && !r.Existed {
+		name := r.Entry.Name
+		if name == "" {
+			name = "None"
+		}
+		inv.Warn(fmt.Sprintf("%d entries are now called %s: name the id or the issuer to get one", r.SameName, name),
+			"o2fa code "+shortID(r.Entry, nil))
+	}
 }

@@ -26,32 +26,63 @@ func root() *command.Command {
 	top := &command.Command{
 		Use:   "o2fa COMMAND",
 		Short: "Keep two-factor secrets sealed and show their codes",
-		Long: `o2fa asks its daemon, o2fad, which holds the secrets sealed and starts by itself.
-The profile is the directory OPEN2FA_DIR (~/.open2fa); an open2fa secrets.json there is taken in.
-
-Exit codes:
-` + command.ExitTable(command.ExitOK, command.ExitOther, command.ExitUsage, command.ExitNotFound, command.ExitAmbiguous,
-			command.ExitLocked, command.ExitUnavailable, command.ExitInterrupted),
 		Example: `o2fa add            # asks for the secret, unseen, and for a name
-o2fa code github    # prints the code
-o2fa help add`,
-		Flags: []command.Flag{command.JSONFlag, command.NoInputFlag},
-		Sub: []*command.Command{
-			addCommand(), codeCommand(), listCommand(), deleteCommand(), undoCommand(),
-			statusCommand(), initCommand(), lockCommand(), unlockCommand(), versionCommand(),
-		},
+o2fa code github    # prints the code`,
+		Flags:   []command.Flag{command.JSONFlag, command.NoInputFlag},
+		Topics:  []command.Topic{{Name: "exit-codes", Text: exitCodes}, {Name: "environment", Text: environment}},
+		Unknown: unknown,
 	}
-	for _, c := range top.Sub {
-		run := c.Run
-		c.Run = func(ctx context.Context, inv *command.Invocation) error { return failure(run(ctx, inv)) }
+	for _, group := range []struct {
+		title    string
+		commands []*command.Command
+	}{
+		{"Codes and entries", []*command.Command{addCommand(), codeCommand(), listCommand(), deleteCommand(), undoCommand()}},
+		{"The vault", []*command.Command{initCommand(), lockCommand(), unlockCommand(), statusCommand()}},
+		{"About o2fa", []*command.Command{versionCommand()}},
+	} {
+		for _, c := range group.commands {
+			run := c.Run
+			c.Run = func(ctx context.Context, inv *command.Invocation) error { return failure(inv, run(ctx, inv)) }
+			c.Group = group.title
+		}
+		top.Sub = append(top.Sub, group.commands...)
 	}
 	return top
+}
+
+// unknown returns the hints for a first word that is no command and like none:
+// mostly the name of an entry.
+func unknown(words []string) []string {
+	if command.MayBeSecret(words...) {
+		return []string{"o2fa add", "o2fa help"}
+	}
+	return []string{"o2fa code " + command.Quote(words...), "o2fa help"}
+}
+
+func exitCodes() string {
+	return "What o2fa exits with:\n\n" + command.ExitTable(command.ExitOK, command.ExitOther, command.ExitUsage, command.ExitNotFound,
+		command.ExitAmbiguous, command.ExitLocked, command.ExitUnavailable, command.ExitInterrupted)
+}
+
+func environment() string {
+	return `What o2fa and its daemon read from the environment:
+
+  OPEN2FA_DIR           the profile: vault, log and secrets.json (~/.open2fa)
+  O2FA_SOCKET           the daemon to ask; then none is started or replaced
+  O2FA_KEYSTORE         where the key of a new vault is kept: "o2fa help init"
+  O2FA_PASSPHRASE_FILE  a file whose first line is the passphrase
+  OPEN2FA_UUID          open2fa's identity, before that in open2fa.uuid
+  OPEN2FA_API_URL       open2fa's server
+`
 }
 
 // agent is the daemon as a command sees it.
 type agent struct {
 	inv    *command.Invocation
 	client *client.Client
+	// slow, if there is one, is called when a request begins, and what it
+	// returns when that ends: it may tell a person why it takes time.
+	slow func(context.Context) (done func())
 }
 
 // connect returns the daemon of the profile that the environment names. It
@@ -61,7 +92,7 @@ func connect(inv *command.Invocation) (*agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &agent{inv, &client.Client{Profile: &p}}, nil
+	return &agent{inv: inv, client: &client.Client{Profile: &p}}, nil
 }
 
 // decode reads a reply.
@@ -109,17 +140,5 @@ func localTime(text string) string {
 	if err != nil {
 		return command.Escape(text)
 	}
-	return t.Local().Format("2006-01-02 15:04:05")
-}
-
-// readSecret reads what "-" stands for: all of standard input, or, on a
-// terminal, one line that is not shown.
-func readSecret(ctx context.Context, inv *command.Invocation) (string, error) {
-	if command.IsTerminal(inv.In) {
-		if !inv.CanAsk() {
-			return "", command.Usage(inv.Path+" - < FILE", "no secret on standard input, and no questions allowed")
-		}
-		return inv.AskHidden(ctx, "Secret (not shown): ")
-	}
-	return command.ReadAll(inv.In, ipc.MaxRequestBody)
+	return t.Local().Format("2006-01-02 15:04")
 }

@@ -12,31 +12,45 @@ import (
 
 func codeCommand() *command.Command {
 	return &command.Command{
-		Use:   "code NAME...",
-		Short: "Print the code of an entry",
-		Long: `Print the code of the entry of that name: the digits and a newline, nothing else.
-The name may be an id, an issuer or the beginning or a part of a name, in any case, as long as it fits one entry
-best; else the entries that fit are listed. Several words are one name.
-For an entry that counts (hotp), each call uses up one code.`,
+		Use:      "code NAME...",
+		Synonyms: []string{"show", "get", "totp"},
+		Short:    "Print the code of an entry",
+		Long: `The digits and a newline, nothing else.
+
+NAME may be an id or its first digits, an issuer, or the beginning or a part of
+a name, in any case, as long as it fits one entry best; else the entries that
+fit are listed. Several words are one name.
+
+For an entry that counts (hotp) each call uses up one code.`,
 		Example: `o2fa code github
 o2fa code my bank
-o2fa code github --min-valid 5s    # waits for the next code if this one is about to change
+o2fa code github --min-valid 5s    # not one that is about to change
 o2fa code github --json            # with seconds left and the next code`,
 		Flags: []command.Flag{{Name: "min-valid", Default: time.Duration(0), Value: "TIME",
 			Usage: "wait for a code that lives at least so long: 5s"}},
-		MinArgs: 1, MaxArgs: -1,
-		Run: runCode,
+		MaxArgs: -1,
+		Run:     runCode,
 	}
 }
 
 func runCode(ctx context.Context, inv *command.Invocation) error {
+	name := strings.Join(inv.Args, " ")
+	if name == "" {
+		return command.Usage("o2fa list", "which entry? o2fa code NAME")
+	}
 	a, err := connect(inv)
 	if err != nil {
 		return err
 	}
-	r := client.Request{Method: "POST", Path: ipc.PathCode, Query: map[string]string{"name": strings.Join(inv.Args, " ")}}
-	if min := inv.Duration("min-valid"); min != 0 {
+	r := client.Request{Method: "POST", Path: ipc.PathCode, Query: map[string]string{"name": name}}
+	switch min := inv.Duration("min-valid"); {
+	case min < 0:
+		return command.Usage(inv.Path+" --help", "--min-valid wants a time from 0 up, such as 5s")
+	case min > 0:
 		r.Query["min_valid"] = min.String()
+		if command.IsTerminal(inv.Err) {
+			a.slow = func(ctx context.Context) func() { return a.announceWait(ctx, name, min) }
+		}
 	}
 	if !inv.JSON() {
 		r.Accept = "text/plain" // the reply is the output: nothing to decode

@@ -85,7 +85,7 @@ func TestAddFromStandardInput(t *testing.T) {
 		{"  gezd gnbv gy3t qojq gezd gnbv gy3t qojq  ", "add two -", outcome{0, "\nADDED NEW SECRET: two G...Q\n\n2 secrets total.\n", ""}},
 		{uri + "\n", "add -", outcome{0, "\nADDED NEW SECRET: GitHub:ann G...Q\n\n3 secrets total.\n", ""}},
 		{uri + "\n", "add - -n hub", outcome{0, "\nADDED NEW SECRET: hub G...Q\n\n4 secrets total.\n", ""}},
-		{rfcSecret, "add - word -n ignored", outcome{0, "\nADDED NEW SECRET: word G...Q\n\n5 secrets total.\n", ""}},
+		{"\n \n" + rfcSecret + "\n\n", "add - word -n ignored", outcome{0, "\nADDED NEW SECRET: word G...Q\n\n5 secrets total.\n", ""}},
 	} {
 		if got := w.run(tc.in, strings.Fields(tc.args)...); got != tc.want {
 			t.Errorf("o2fa %s: %v", tc.args, got)
@@ -102,7 +102,8 @@ func TestAddFromStandardInput(t *testing.T) {
 func TestErrorsNeverShowASecret(t *testing.T) {
 	const canary = "CANARY1SECRET8TEXT"
 	w := started(t)
-	for _, args := range [][]string{{"add", canary}, {"add", canary, "name!"}, {"add", "-"}, {"delete", "-f", "-s", canary},
+	for _, args := range [][]string{{"add", canary}, {"add", canary, "name!"}, {"add", "-"}, {"delete", "-f", "-s", canary}, {"delete", canary}, {"delete", "-n", canary}, {"delete", "--json", "-f", canary}, {"code", canary},
+		{"github", canary}, {"cod", canary}, {"lits", canary}, {"help", canary}, {"cod", "CANA", "RY1S", "ECRE", "T8TE", "XT"},
 		{"add", "--digits", canary, "x"}, {canary}, {"add", "otpauth://totp/x?secret=" + canary}} {
 		got := w.run(canary, args...)
 		if got.code == 0 || strings.Contains(got.out+got.errs, canary) {
@@ -126,7 +127,7 @@ func TestDelete(t *testing.T) {
 	if got := ask(""); got.code != 2 || got.out != "" {
 		t.Errorf("no answer: %v", got)
 	}
-	w.want("delete bank --no-input", outcome{2, "", "o2fa: error: deleting wants an answer, and no questions are allowed\no2fa: hint: o2fa delete -f\n"})
+	w.want("delete bank --no-input", outcome{2, "", "o2fa: error: deleting wants an answer, and no questions are allowed\no2fa: hint: o2fa delete -f bank\n"})
 	if got := ask("perhaps\ny\nn\n"); got.code != 0 || got.out != "Deleted 1 secret(s).\n" {
 		t.Errorf("one yes: %v", got)
 	}
@@ -136,9 +137,10 @@ func TestDelete(t *testing.T) {
 		t.Errorf("by secret: %v", got)
 	}
 	id := fromJSON[ipc.Entries](t, w.ok("list", "--json", "other")).Entries[0].ID
-	w.want("delete -f oth", outcome{3, "", "o2fa: error: no entry is called \"oth\"\n  " + id + "  other  G...Q\no2fa: hint: o2fa list\n"})
-	w.want("delete -f "+strings.Repeat("0", 32), outcome{3, "", "o2fa: error: no entry is called \"" + strings.Repeat("0", 32) + "\"\no2fa: hint: o2fa list\n"})
-	w.want("delete --json -f "+id, outcome{0, `{"deleted":1}` + "\n", ""})
+	w.want("delete -f oth", outcome{3, "", "o2fa: error: no entry is called \"oth\"\n  " + id[:8] + "  other  G...Q\no2fa: hint: o2fa list\n"})
+	w.want("delete -f "+strings.Repeat("0", 32), outcome{3, "", "o2fa: error: no entry has that name\no2fa: hint: o2fa list\no2fa: hint: o2fa delete -s -\n"})
+	w.want("delete -f "+id[:7], outcome{3, "", "o2fa: error: no entry is called \"" + id[:7] + "\"\no2fa: hint: o2fa list\n"})
+	w.want("delete --json -f "+strings.ToUpper(id[:8]), outcome{0, `{"deleted":1}` + "\n", ""})
 }
 
 func TestDeleteSaysThatTheFileStillHoldsIt(t *testing.T) {
@@ -171,17 +173,31 @@ func TestInit(t *testing.T) {
 func TestUndo(t *testing.T) {
 	w := started(t)
 	w.Add(t, rfcSecret, "bank")
-	if got := w.run("", "undo"); got.code != 0 || !regexp.MustCompile(`^Undone: add of 1 entry, made [-0-9]+ [:0-9]+\n  bank\n$`).MatchString(got.out) {
-		t.Errorf("%v", got)
-	}
+	w.want("undo", outcome{0, "Undone: adding bank. It is in the trash now.\n", ""})
 	if got := w.run("", "undo"); got.code != 1 || got.out != "" {
 		t.Errorf("nothing left to undo: %v", got)
 	}
-	var b bytes.Buffer
-	inv := &command.Invocation{Stdio: command.Stdio{Out: &b}}
-	showUndo(inv, ipc.UndoReply{Undone: "secrets-file", At: "soon", Count: 12, Names: []string{"a", ""}})
-	if b.String() != "Undone: secrets-file of 12 entries, made soon\n  a, None, 10 more\n" {
-		t.Errorf("%q", b.String())
+	long := strings.Repeat("x", 41)
+	for _, tc := range []struct {
+		reply ipc.UndoReply
+		want  string
+	}{
+		{ipc.UndoReply{Undone: "add", Count: 1, Names: []string{long}}, "Undone: adding " + long[:39] + "…. It is in the trash now.\n"},
+		{ipc.UndoReply{Undone: "add", Count: 2, Names: []string{"a", ""}}, "Undone: adding 2 entries (a, None). They are in the trash now.\n"},
+		{ipc.UndoReply{Undone: "delete", Count: 1, Names: []string{"a"}}, "Undone: deleting a. It is back.\n"},
+		{ipc.UndoReply{Undone: "delete", Count: 12, Names: []string{"a", "b", "c", "d"}}, "Undone: deleting 12 entries (a, b, c, 9 more). They are back.\n"},
+		{ipc.UndoReply{Undone: "edit", Count: 1, Names: []string{"a"}}, "Undone: editing a. It is as before.\n"},
+		{ipc.UndoReply{Undone: "secrets-file", At: "soon", Count: 1, Names: []string{"a"}},
+			"Undone: taking in 1 entry from secrets.json (soon). Its row stays in the file and is not taken in again.\n"},
+		{ipc.UndoReply{Undone: "secrets-file", At: time.Date(2026, 11, 21, 19, 12, 59, 0, time.Local).UTC().Format(time.RFC3339), Count: 2},
+			"Undone: taking in 2 entries from secrets.json (2026-11-21 19:12). Their rows stay in the file and are not taken in again.\n"},
+		{ipc.UndoReply{Undone: "merge", Count: 2}, "Undone: merge of 2 entries.\n"},
+	} {
+		var b bytes.Buffer
+		showUndo(&command.Invocation{Stdio: command.Stdio{Out: &b}}, tc.reply)
+		if b.String() != tc.want {
+			t.Errorf("%+v: %q", tc.reply, b.String())
+		}
 	}
 }
 
@@ -253,7 +269,7 @@ func TestFullDisk(t *testing.T) {
 	for _, args := range []string{"code bank", "code --json bank", "list", "status", "version"} {
 		var errs strings.Builder
 		code := Run(t.Context(), strings.Fields(args), command.Stdio{In: strings.NewReader(""), Out: full, Err: &errs, Getenv: w.getenv})
-		if code != 1 || strings.Count(errs.String(), "writing output") != 1 {
+		if code != 1 || strings.Count(errs.String(), "/dev/full") != 1 || strings.Count(errs.String(), "\n") != 1 || strings.Contains(errs.String(), "u{a}") {
 			t.Errorf("o2fa %s: exit %d, %s", args, code, errs.String())
 		}
 	}
@@ -272,5 +288,93 @@ func TestMinValidIsSentAsTyped(t *testing.T) {
 		Getenv: func(name string) string { return env[name] }})
 	if query := <-seen; code != 0 || out.String() != "123456\n" || query != "min_valid="+(5*time.Second).String()+"&name=a%26b%20c" {
 		t.Errorf("exit %d, %q, %s", code, out.String(), query)
+	}
+}
+
+// The first error is told, and the hint holds what was typed.
+func TestHintsOfMisspeltCommands(t *testing.T) {
+	w := newWorld(t)
+	for args, want := range map[string]string{
+		"unlok":                      "o2fa unlock",
+		"cod github --min-valid 5s":  "o2fa code github --min-valid 5s",
+		"cod":                        "o2fa code NAME...",
+		"get github":                 "o2fa code github",
+		"totp my bank":               "o2fa code my bank",
+		"rm github":                  "o2fa delete github",
+		"remove x":                   "o2fa delete x",
+		"del":                        "o2fa delete",
+		"ls":                         "o2fa list",
+		"ad " + open2faSecret:        "o2fa add",
+		"ad otpauth://totp/x":        "o2fa add",
+		"help lits":                  "o2fa help list",
+		"-x":                         "o2fa help",
+		"--min-valid 5s code github": "o2fa code --help",
+		"code":                       "o2fa list",
+		"edit":                       "o2fa code edit|o2fa help",
+		"exit":                       "o2fa code exit|o2fa help",
+		"github":                     "o2fa code github|o2fa help",
+		"GitHub work":                "o2fa code GitHub work|o2fa help",
+		open2faSecret:                "o2fa add|o2fa help",
+		"otpauth://totp/x?secret=A":  "o2fa add|o2fa help",
+	} {
+		got := w.run("", strings.Fields(args)...)
+		_, hints, _ := strings.Cut(got.errs, "\n")
+		if want = "o2fa: hint: " + strings.ReplaceAll(want, "|", "\no2fa: hint: ") + "\n"; got.code != 2 || hints != want {
+			t.Errorf("o2fa %s: exit %d\n%s", args, got.code, got.errs)
+		}
+	}
+	w.want("code", outcome{2, "", "o2fa: error: which entry? o2fa code NAME\no2fa: hint: o2fa list\n"})
+	w.want("-x", outcome{2, "", "o2fa: error: o2fa has no flag -x\no2fa: hint: o2fa help\n"})
+	w.want("add a b c", outcome{2, "", "o2fa: error: 3 words, at most 2: put a name with blanks in quotes\no2fa: hint: o2fa add --help\n"})
+}
+
+// What cannot be meant is refused before anything is done.
+func TestContradictions(t *testing.T) {
+	w := started(t)
+	w.Add(t, rfcSecret, "a")
+	w.Add(t, open2faSecret, "b")
+	for _, tc := range []struct{ in, args, text string }{
+		{"", "delete -f a -n b", "two names: one as a word, one with -n"},
+		{"", "add --counter 5 " + rfcSecret + " x", "--counter belongs to codes by counter"},
+		{"", "add --counter 0 --type totp " + rfcSecret + " x", "--counter belongs to codes by counter"},
+		{rfcSecret, "add --counter 5 - x", "--counter belongs to codes by counter"},
+		{"", "add --counter 5 otpauth://totp/x?secret=" + rfcSecret, "--counter belongs to codes by counter"},
+		{rfcSecret + "\n" + open2faSecret + "\n", "add - two", "standard input has several lines, and one secret is wanted"},
+		{rfcSecret + "\n" + open2faSecret + "\n", "delete -f -s -", "standard input has several lines, and one secret is wanted"},
+		{"", "code a --min-valid -1s", "--min-valid wants a time from 0 up, such as 5s"},
+		{"", "code a --min-valid soon", "flag --min-valid wants a time such as 5s or 1m"},
+		{"", "undo now", "o2fa undo takes no words"},
+	} {
+		if got := w.run(tc.in, strings.Fields(tc.args)...); got.code != 2 || got.out != "" || !strings.HasPrefix(got.errs, "o2fa: error: "+tc.text) {
+			t.Errorf("o2fa %s: %v", tc.args, got)
+		}
+	}
+	w.ok("add", "--counter", "1", "otpauth://HOTP/x?counter=0&secret="+rfcSecret)
+	w.want("code x", outcome{0, "287082\n", ""})
+	if got := w.run("otpauth://hotp/y?counter=0&secret="+rfcSecret, "add", "-", "--counter", "2"); got.code != 0 {
+		t.Errorf("%v", got)
+	}
+	w.want("list a", outcome{0, "\nName    Secret\n----    ------\na       G...Q\n\n", ""})
+}
+
+// The name alone yields no code any more, and whoever made that so is told.
+func TestAddOfASecondEntryOfAName(t *testing.T) {
+	w := started(t)
+	w.Add(t, rfcSecret, "Bank")
+	got := w.run("", "add", open2faSecret, "bank")
+	id := fromJSON[ipc.Entries](t, w.ok("list", "--json", "bank")).Entries
+	want := "o2fa: warning: 2 entries are now called bank: name the id or the issuer to get one\no2fa: hint: o2fa code "
+	hint, found := strings.CutPrefix(got.errs, want)
+	if hint = strings.TrimSpace(hint); got.code != 0 || !found || len(hint) != 8 || !strings.HasPrefix(id[0].ID, hint) && !strings.HasPrefix(id[1].ID, hint) {
+		t.Fatalf("%v", got)
+	}
+	if got := w.run("", "code", hint); got.code != 0 || !codeLine.MatchString(got.out) {
+		t.Errorf("o2fa code %s: %v", hint, got)
+	}
+	if got := w.run("", "add", open2faSecret, "bank"); got.code != 0 || got.errs != "" {
+		t.Errorf("nothing changed: %v", got)
+	}
+	if got := w.run("", "code", "BANK"); got.code != 4 || !regexp.MustCompile(`\n  [0-9a-f]{8}  [Bb]ank  .*\no2fa: hint: o2fa code [0-9a-f]{8}\n$`).MatchString(got.errs) {
+		t.Errorf("ambiguous: %v", got)
 	}
 }

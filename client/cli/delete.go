@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/o2fa/o2fa/client"
@@ -13,17 +15,20 @@ import (
 
 func deleteCommand() *command.Command {
 	return &command.Command{
-		Use:     "delete [NAME...]",
-		Aliases: []string{"d", "-d", "-delete", "--delete"},
-		Short:   "Delete entries, by name or by secret",
-		Long: `Move every entry of exactly that name, or with that secret, to the trash, after a question for each.
-"o2fa undo" brings them back. Several words are one name; an id names one entry.`,
+		Use:      "delete [NAME...]",
+		Aliases:  []string{"d", "-d", "-delete", "--delete"},
+		Synonyms: []string{"rm", "remove", "del"},
+		Wary:     true,
+		Short:    "Delete entries, by name or by secret",
+		Long: `Every entry of exactly that name, or with that secret, goes to the trash, after
+a question for each; "o2fa undo" brings them back. Several words are one name.
+An id, or its first 8 digits, names one entry.`,
 		Example: `o2fa delete github
 o2fa delete -n github -f
 o2fa delete -s - < secret.txt`,
 		Flags: []command.Flag{
 			{Name: "name", Short: "n", Default: "", Value: "NAME", Usage: "delete the entries of that name"},
-			{Name: "secret", Short: "s", Default: "", Value: "SECRET", Usage: "delete the entries with that secret; - reads it from standard input"},
+			{Name: "secret", Short: "s", Default: "", Value: "SECRET", Usage: "delete those with that secret; - reads it from stdin"},
 			{Name: "force", Short: "f", Default: false, Usage: "do not ask"},
 		},
 		MaxArgs: -1,
@@ -65,11 +70,13 @@ func runDelete(ctx context.Context, inv *command.Invocation) error {
 func deleteRequest(ctx context.Context, inv *command.Invocation) (want ipc.FindRequest, err error) {
 	want = ipc.FindRequest{Name: inv.String("name"), Secret: inv.String("secret")}
 	if len(inv.Args) > 0 {
+		if inv.Given("name") {
+			return want, command.Usage(inv.Path+" --help", "two names: one as a word, one with -n")
+		}
 		want.Name = strings.Join(inv.Args, " ")
 	}
 	if want.Secret == stdinWord {
-		want.Secret, err = readSecret(ctx, inv)
-		want.Secret = strings.TrimSpace(want.Secret)
+		want.Secret, err = readSecret(ctx, inv, "o2fa delete -f -s - < FILE")
 	}
 	if err == nil && want == (ipc.FindRequest{}) {
 		// The text is open2fa's, capitals, full stop and all.
@@ -93,8 +100,12 @@ func (a *agent) find(ctx context.Context, want ipc.FindRequest) ([]ipc.Entry, er
 		return nil, missing
 	}
 	missing.Message = fmt.Sprintf("no entry is called %q", want.Name)
-	if isID(want.Name) {
-		return a.findID(ctx, want, missing)
+	if command.MayBeSecret(want.Name) {
+		missing.Message = "no entry has that name"
+		missing.Hint += "\no2fa delete -s -"
+	}
+	if isID(want.Name) && want.Secret == "" {
+		return a.findID(ctx, want.Name, missing)
 	}
 	if near, err := a.client.Entries(ctx, want.Name, false); err == nil {
 		missing.Candidates = near.Entries[:min(len(near.Entries), 5)]
@@ -102,23 +113,38 @@ func (a *agent) find(ctx context.Context, want ipc.FindRequest) ([]ipc.Entry, er
 	return nil, missing
 }
 
-// findID returns the one entry of an id.
-func (a *agent) findID(ctx context.Context, want ipc.FindRequest, missing error) ([]ipc.Entry, error) {
+// findID returns the one entry whose id begins with the given digits.
+func (a *agent) findID(ctx context.Context, digits string, missing error) ([]ipc.Entry, error) {
 	all, err := a.client.Entries(ctx, "", false)
 	if err != nil {
 		return nil, err
 	}
-	for i, e := range all.Entries {
-		if e.ID == strings.ToLower(want.Name) && want.Secret == "" {
-			return all.Entries[i : i+1], nil
-		}
+	found := slices.DeleteFunc(all.Entries, func(e ipc.Entry) bool { return !strings.HasPrefix(e.ID, strings.ToLower(digits)) })
+	switch len(found) {
+	case 0:
+		return nil, missing
+	case 1:
+		return found, nil
 	}
-	return nil, missing
+	return nil, &ipc.Error{Code: ipc.CodeAmbiguous, Message: "several ids begin so", Candidates: found}
 }
 
-// isID says whether text has the form of an id.
+// isID says whether text has the form of an id, or of as much of one as is
+// shown: what deletes is stricter than what shows a code.
 func isID(text string) bool {
-	return len(text) == 32 && strings.Trim(strings.ToLower(text), "0123456789abcdef") == ""
+	return len(text) >= shortDigits && len(text) <= 32 && strings.Trim(strings.ToLower(text), "0123456789abcdef") == ""
+}
+
+// withoutQuestion is the call that deletes what was asked for and asks nothing.
+func withoutQuestion(inv *command.Invocation) string {
+	name := cmp.Or(strings.Join(inv.Args, " "), inv.String("name"))
+	switch {
+	case inv.String("secret") != "":
+		return "o2fa delete -f -s - < FILE"
+	case command.MayBeSecret(name), command.Escape(name) != name:
+		return "o2fa delete -f NAME"
+	}
+	return "o2fa delete -f " + command.Quote(name)
 }
 
 // chooseDeleted asks for each entry, unless -f says not to, and returns the ids.
@@ -127,7 +153,7 @@ func chooseDeleted(ctx context.Context, inv *command.Invocation, found []ipc.Ent
 	for _, e := range found {
 		yes := inv.Bool("force")
 		if !yes && inv.NoInput() {
-			return nil, command.Usage(inv.Path+" -f", "deleting wants an answer, and no questions are allowed")
+			return nil, command.Usage(withoutQuestion(inv), "deleting wants an answer, and no questions are allowed")
 		}
 		if !yes {
 			// open2fa shows the secret here; its ends are enough to tell two apart.
@@ -135,7 +161,7 @@ func chooseDeleted(ctx context.Context, inv *command.Invocation, found []ipc.Ent
 			var err error
 			yes, err = inv.Confirm(ctx, question)
 			if errors.Is(err, command.ErrInterrupted) && !command.IsTerminal(inv.In) {
-				return nil, command.Usage(inv.Path+" -f", "no answer came on standard input")
+				return nil, command.Usage(withoutQuestion(inv), "no answer came on standard input")
 			}
 			if err != nil {
 				return nil, err

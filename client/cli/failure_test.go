@@ -29,8 +29,12 @@ func TestEveryCodeHasAnExit(t *testing.T) {
 			t.Errorf("no exit code was decided for %s", code)
 		}
 		var f *command.Failure
-		err := failure(fmt.Errorf("doing: %w", &ipc.Error{Code: code, Message: "m", Hint: "h", Candidates: []ipc.Entry{{ID: "1", Mask: "a...b"}}}))
-		if !errors.As(err, &f) || f.Exit != exit || f.Code != string(code) || f.Hint != "h" || f.Details[0] != "1  None  a...b" {
+		err := failure(&command.Invocation{Path: "o2fa code"}, fmt.Errorf("doing: %w", &ipc.Error{Code: code, Message: "m", Hint: "h", Candidates: []ipc.Entry{{ID: "1", Mask: "a...b"}}}))
+		hint := "h"
+		if code == ipc.CodeAmbiguous {
+			hint = "o2fa code 1"
+		}
+		if !errors.As(err, &f) || f.Exit != exit || f.Code != string(code) || f.Hint != hint || f.Details[0] != "1  None  a...b" {
 			t.Errorf("%s: %+v, want exit %d", code, f, exit)
 		}
 	}
@@ -59,8 +63,31 @@ func declaredCodes(t *testing.T) (codes []ipc.ErrorCode) {
 
 func TestOtherErrorsStayAsTheyAre(t *testing.T) {
 	for _, err := range []error{nil, errors.New("x"), command.ErrInterrupted, command.Usage("", "x")} {
-		if got := failure(err); got != err {
+		if got := failure(&command.Invocation{}, err); got != err {
 			t.Errorf("%v became %v", err, got)
+		}
+	}
+}
+
+// What an ambiguous name's hint names is one entry, and can be typed.
+func TestHintOfAnAmbiguousName(t *testing.T) {
+	const one, two, near = "1111111122222222", "3333333344444444", "1111111155555555"
+	for _, tc := range []struct {
+		entries []ipc.Entry
+		want    string
+	}{
+		{[]ipc.Entry{{ID: one, Name: "github"}, {ID: two, Name: "gitlab"}}, "github"},
+		{[]ipc.Entry{{ID: one, Name: "my bank"}, {ID: two, Name: "other bank"}}, "'my bank'"},
+		{[]ipc.Entry{{ID: one, Name: "bank"}, {ID: two, Name: "Bank"}}, "11111111"},
+		{[]ipc.Entry{{ID: one, Name: "bank"}, {ID: near, Name: "bank"}}, "111111112"},
+		{[]ipc.Entry{{ID: one}, {ID: two, Name: "bank"}}, "11111111"},
+		{[]ipc.Entry{{ID: one, Name: "a\x1b"}, {ID: two, Name: "b"}}, "11111111"},
+		{[]ipc.Entry{{ID: one, Name: open2faSecret}, {ID: two, Name: "b"}}, "11111111"},
+	} {
+		var f *command.Failure
+		err := failure(&command.Invocation{Path: "o2fa code"}, &ipc.Error{Code: ipc.CodeAmbiguous, Candidates: tc.entries})
+		if !errors.As(err, &f) || f.Hint != "o2fa code "+tc.want {
+			t.Errorf("%+v: %v", tc.entries, f)
 		}
 	}
 }

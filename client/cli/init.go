@@ -13,15 +13,18 @@ import (
 func initCommand() *command.Command {
 	return &command.Command{
 		Use:   "init",
-		Short: "Make the vault",
-		Long: `Make the vault of this profile, once. "o2fa add" does it too, so this is for choosing how the vault is keyed:
+		Wary:  true,
+		Short: "Create the vault and choose where its key is kept",
+		Long: `Needed once a profile, and only for the choice: "o2fa add" does it by itself.
 
-  auto        the keyring of the desktop; where there is none, a passphrase
-  keyring     the keyring, and nothing else
-  passphrase  a passphrase, asked for twice, or the first line of the file O2FA_PASSPHRASE_FILE
-  keyfile     a key in a file beside the vault: for machines without people; whoever reads both has every secret
+  auto        in the keyring of the desktop; where none answers, a passphrase
+  keyring     in the keyring, and nowhere else
+  passphrase  made from a passphrase, which is asked for twice, or is the first
+              line of the file O2FA_PASSPHRASE_FILE
+  keyfile     in a file beside the vault: for machines without people; whoever
+              reads both has every secret
 
-The environment variable O2FA_KEYSTORE chooses where --keystore does not.`,
+The environment variable O2FA_KEYSTORE decides where --keystore does not.`,
 		Example: `o2fa init
 o2fa init --keystore passphrase
 O2FA_PASSPHRASE_FILE=~/.o2fa-passphrase o2fa init --keystore passphrase`,
@@ -38,19 +41,25 @@ func runInit(ctx context.Context, inv *command.Invocation) error {
 	}
 	req := ipc.InitRequest{Keystore: cmp.Or(inv.String("keystore"), inv.Getenv(envKeystore))}
 	free := req.Keystore == "" || req.Keystore == "auto"
-	switch {
-	case req.Keystore == "passphrase" && inv.CanAsk():
-		req.Passphrase, err = a.newPassphrase(ctx)
-	case req.Keystore == "passphrase", free:
-		req.Passphrase, err = a.passphraseFile()
+	if req.Keystore == keystorePassphrase || free {
+		if req.Passphrase, err = a.passphraseFile(); err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return err
+	if req.Keystore == keystorePassphrase && req.Passphrase == "" && inv.CanAsk() {
+		// Whoever has a vault already is told so, not asked for a passphrase.
+		status, err := a.client.Status(ctx)
+		if err == nil && status.State == ipc.StateUninitialized {
+			req.Passphrase, err = a.newPassphrase(ctx)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	raw, err := a.init(ctx, req)
 	if errors.Is(err, ipc.ErrKeystore) && free && req.Passphrase == "" && inv.CanAsk() {
-		inv.Warn(err.Error(), "")
-		req.Keystore = "passphrase"
+		a.explainPassphrase()
+		req.Keystore = keystorePassphrase
 		if req.Passphrase, err = a.newPassphrase(ctx); err != nil {
 			return err
 		}

@@ -16,11 +16,12 @@ func secretsFlag(usage string) command.Flag {
 
 func listCommand() *command.Command {
 	return &command.Command{
-		Use:     "list [TEXT...]",
-		Aliases: []string{"l", "-l", "-list", "--list"},
-		Short:   "List the entries",
-		Long: `List the entries, sorted by name, or those with the text in name, issuer, account or a tag.
-Secrets are masked; -s shows them.`,
+		Use:      "list [TEXT...]",
+		Aliases:  []string{"l", "-l", "-list", "--list"},
+		Synonyms: []string{"ls"},
+		Short:    "List the entries",
+		Long: `Sorted by name. With a text only those that have it in name, issuer, account or
+a tag. Secrets are masked; -s shows them.`,
 		Example: `o2fa list
 o2fa list git
 o2fa list --json    # with ids, issuers, tags and the rest`,
@@ -46,7 +47,16 @@ func runList(ctx context.Context, inv *command.Invocation) error {
 	if err != nil {
 		return err
 	}
-	return present(inv, raw, func(r ipc.Entries) { showList(inv, r.Entries, inv.Bool("secrets")) })
+	return present(inv, raw, func(r ipc.Entries) {
+		showList(inv, r.Entries, inv.Bool("secrets"))
+		switch {
+		case len(r.Entries) > 0, !command.IsTerminal(inv.Err):
+		case len(inv.Args) > 0:
+			inv.Note("no entry matches")
+		default:
+			inv.Note("no entries yet: o2fa add")
+		}
+	})
 }
 
 // showList prints open2fa's table: a column is as wide as its widest text.

@@ -10,12 +10,22 @@ import (
 	"github.com/o2fa/o2fa/ipc/socket"
 )
 
+// lockRule says when a locked vault is opened without "o2fa unlock".
+const lockRule = `A command that meets a locked vault asks for the passphrase, if the vault has
+one and somebody sits there, or takes it from O2FA_PASSPHRASE_FILE. In any other
+case it ends with exit code 5.`
+
 func lockCommand() *command.Command {
 	return &command.Command{
 		Use:   "lock",
-		Short: "Make the daemon forget the vault's key",
-		Long: `Make the daemon forget the key of the vault: no codes and no changes until "o2fa unlock".
-Where the keyring or a key file opens the vault, any program of yours can unlock it again.`,
+		Wary:  true,
+		Short: "Lock the vault",
+		Long: `The daemon forgets the key: no codes and no changes until "o2fa unlock".
+
+` + lockRule + `
+
+Where the keyring or a key file opens the vault, any program of yours can open
+it again, by "o2fa unlock".`,
 		Example: "o2fa lock",
 		Run:     runLock,
 	}
@@ -45,10 +55,11 @@ func runLock(ctx context.Context, inv *command.Invocation) error {
 func unlockCommand() *command.Command {
 	return &command.Command{
 		Use:   "unlock",
-		Short: "Let the daemon open the vault",
-		Long: `Let the daemon open the vault: with the keyring or the key file, else with the passphrase, which is asked for
-or read from the first line of the file O2FA_PASSPHRASE_FILE.
-Other commands ask by themselves when they meet a locked vault.`,
+		Short: "Unlock the vault",
+		Long: `The key comes from the keyring or the key file, else from the passphrase, which
+is asked for or is the first line of the file O2FA_PASSPHRASE_FILE.
+
+` + lockRule,
 		Example: "o2fa unlock\nO2FA_PASSPHRASE_FILE=~/.o2fa-passphrase o2fa unlock --no-input",
 		Run:     runUnlock,
 	}

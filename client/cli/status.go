@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 
 	"github.com/o2fa/o2fa/client"
@@ -14,9 +13,9 @@ func statusCommand() *command.Command {
 	return &command.Command{
 		Use:     "status",
 		Aliases: []string{"info", "i", "-i", "-info", "--info", "-status", "--status"},
-		Short:   "Show what the vault, its keys, the secrets file and the daemon are doing",
-		Long: `Show open2fa's information, then the state of the vault, what opens it, what secrets.json still holds,
-the daemon, and what should be mended. It asks nothing and changes nothing.`,
+		Short:   "Show the state of vault and daemon, and what to fix",
+		Long: `The block of open2fa comes first, then the key slots, what secrets.json still
+holds, and warnings. It asks nothing and changes nothing.`,
 		Example: "o2fa status\no2fa info -s\no2fa status --json",
 		Flags:   []command.Flag{secretsFlag("show UUID, ID and Secret uncensored")},
 		Run:     runStatus,
@@ -69,7 +68,7 @@ func showInfo(inv *command.Invocation, s ipc.Status) {
 }
 
 func showVault(inv *command.Invocation, s ipc.Status) {
-	inv.Printf("State: %s\n", command.Escape(string(s.State)))
+	inv.Printf("State: %s%s\n", command.Escape(string(s.State)), wayOut(s))
 	if s.Problem != nil {
 		showAdvice(inv, "Problem", s.Problem.Message, s.Problem.Hint)
 	}
@@ -89,6 +88,21 @@ func showVault(inv *command.Invocation, s ipc.Status) {
 	}
 }
 
+// wayOut says how to leave a state that nothing is wrong with; a problem has a
+// hint of its own.
+func wayOut(s ipc.Status) string {
+	switch {
+	case s.Problem != nil:
+	case s.State == ipc.StateLocked:
+		return ", o2fa unlock opens it"
+	case s.State == ipc.StateUninitialized:
+		return ", o2fa add or o2fa init makes the vault"
+	case s.State == ipc.StateWaiting:
+		return ", the keyring asks for its password"
+	}
+	return ""
+}
+
 // slotText names a key slot as a person would.
 func slotText(slot ipc.Slot) string {
 	text := command.Escape(slot.Type)
@@ -104,6 +118,9 @@ func slotText(slot ipc.Slot) string {
 	return text
 }
 
+// maxRejected is how many bad rows of secrets.json are shown.
+const maxRejected = 3
+
 func showSecretsFile(inv *command.Invocation, f *ipc.SecretsFileStatus) {
 	switch {
 	case f == nil || !f.Present && f.Problem == "":
@@ -113,8 +130,12 @@ func showSecretsFile(inv *command.Invocation, f *ipc.SecretsFileStatus) {
 	default:
 		inv.Printf("Secrets file: %s, %s in clear\n", command.Escape(f.Path), plural(f.Rows, "secret", "secrets"))
 	}
-	for _, row := range f.Rejected {
+	shown := f.Rejected[:min(len(f.Rejected), maxRejected)]
+	for _, row := range shown {
 		inv.Printf("  row %d was rejected: %s\n", row.Position, command.Escape(row.Reason))
+	}
+	if more := len(f.Rejected) - len(shown); more > 0 {
+		inv.Printf("  and %d more: o2fa status --json\n", more)
 	}
 	if f.NeedLook {
 		inv.Printf("  it changed while the vault was locked, and is read at the next unlock\n")
@@ -123,9 +144,8 @@ func showSecretsFile(inv *command.Invocation, f *ipc.SecretsFileStatus) {
 
 // showAdvice prints a thing to mend and how.
 func showAdvice(inv *command.Invocation, kind, message, hint string) {
-	text := fmt.Sprintf("%s: %s\n", kind, command.Escape(message))
-	if hint != "" {
-		text += "  Hint: " + command.Escape(hint) + "\n"
+	inv.Printf("%s: %s\n", kind, command.Escape(message))
+	for _, line := range command.SplitHint("o2fa", hint) {
+		inv.Printf("  Hint: %s\n", command.Escape(line))
 	}
-	inv.Printf("%s", text)
 }

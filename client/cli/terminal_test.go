@@ -46,18 +46,126 @@ func TestAddAsks(t *testing.T) {
 	}
 }
 
-// A locked vault that needs nobody is opened on a terminal, but not where
-// questions are forbidden: then nothing may happen behind the person's back.
-func TestCommandUnlocks(t *testing.T) {
+// A vault that was locked stays so, however easy it would be to open it: only a
+// passphrase is asked for, and this vault has none.
+func TestLockedStaysLocked(t *testing.T) {
 	w := started(t)
 	w.Add(t, rfcSecret, "bank")
 	w.ok("lock")
 	p := ptytest.New(t)
-	if got := <-w.sit(p, "code", "bank", "--no-input"); got.code != 5 {
+	for _, args := range []string{"code bank", "code bank --no-input", "list", "undo"} {
+		if got := <-w.sit(p, strings.Fields(args)...); got.code != 5 || got.out != "" {
+			t.Errorf("o2fa %s: %v", args, got)
+		}
+	}
+	p.Expect("o2fa: hint: o2fa unlock")
+	if got := <-w.sit(p, "unlock"); got.code != 0 {
 		t.Errorf("%v", got)
 	}
 	if got := <-w.sit(p, "code", "bank"); got.code != 0 || !codeLine.MatchString(got.out) {
 		t.Errorf("%v %q", got, p.Screen())
+	}
+}
+
+// A bad answer is told before the next question is asked.
+func TestAddAsksAgain(t *testing.T) {
+	w := started(t)
+	for args, rest := range map[string]string{"add": "Name: ", "add - name": ""} {
+		p := ptytest.New(t)
+		done := w.sit(p, strings.Fields(args)...)
+		p.Expect("Secret (not shown): ")
+		p.Type("\n")
+		p.Expect("it must not be empty, try again\r\nSecret (not shown): ")
+		p.Type("n0t base32\n")
+		p.Expect("nor an otpauth:// URI, try again\r\nSecret (not shown): ")
+		p.Type(rfcSecret + "\n")
+		if rest != "" {
+			p.Expect(rest)
+			p.Type("name\n")
+		}
+		if got := <-done; got.code != 0 || !strings.Contains(got.out, " name G...Q\n") || strings.Contains(p.Screen(), "n0t") {
+			t.Errorf("o2fa %s: %v %q", args, got, p.Screen())
+		}
+	}
+	p := ptytest.New(t)
+	done := w.sit(p, "add")
+	for round := 1; round <= 3; round++ {
+		p.Expect(strings.Repeat("Secret (not shown): \r\nit must not be empty, try again\r\n", round-1) + "Secret (not shown): ")
+		p.Type(" \n")
+	}
+	if got := <-done; got.code != 2 || strings.Contains(p.Screen(), "Name") {
+		t.Errorf("%v %q", got, p.Screen())
+	}
+}
+
+// Nothing is refused at the prompt that the daemon would take.
+func TestPromptTakesWhatTheDaemonTakes(t *testing.T) {
+	for _, text := range []string{rfcSecret, "gezd gnbv\tgy3t-qojq", "GEZDGNBV====", "gezd\u00a0gnbv\u200b", "gezd\u2013gnbv", "otpauth://totp/x", "OTPAUTH://hotp/x"} {
+		if err := checkSecret(text); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	for text, want := range map[string]error{"": errEmpty, "====": errEmpty, "--": errEmpty, "GEZ1": errBase32, "a_b": errBase32, "https://x": errBase32} {
+		if err := checkSecret(text); err != want {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// An empty list is explained to a person, and to nobody else.
+func TestEmptyList(t *testing.T) {
+	w := started(t)
+	w.ok("init")
+	const header = "\nName    Secret\n----    ------\n\n"
+	for args, note := range map[string]string{"list": "no entries yet: o2fa add\r\n", "list git": "no entry matches\r\n", "list --json": ""} {
+		p := ptytest.New(t)
+		if got := <-w.sit(p, strings.Fields(args)...); got.code != 0 || note != "" && got.out != header {
+			t.Errorf("o2fa %s: %v", args, got)
+		}
+		p.Expect(note)
+		if note == "" && p.Screen() != "" {
+			t.Errorf("o2fa %s: %q", args, p.Screen())
+		}
+	}
+	w.want("list", outcome{0, header, ""})
+	w.want("list git", outcome{0, header, ""})
+}
+
+// A wait that is longer than a moment is announced, and only a person hears of it.
+func TestWaitIsAnnounced(t *testing.T) {
+	const list = `{"entries":[{"id":"1","name":"github","period":3600},{"id":"2","name":"other","period":30}]}`
+	for _, tc := range []struct {
+		args, list string
+		told       bool
+	}{
+		{"code GitHub --min-valid 1h", list, true},
+		{"code hub --min-valid 1h --json", list, true},
+		{"code nobody --min-valid 1h", list, false}, // by a rule that the client does not know
+		{"code github --min-valid 1ns", list, false},
+		{"code github --min-valid 1h", `{"entries":[{"id":"1","name":"github","counter":3}]}`, false},
+	} {
+		t.Run(tc.args, func(t *testing.T) {
+			w := newWorld(t)
+			asked, answer := make(chan struct{}), make(chan struct{})
+			w.env["O2FA_SOCKET"] = serve(t, func(r *http.Request) (int, string) {
+				if r.URL.Path == ipc.PathEntries {
+					defer close(asked)
+					return 200, tc.list
+				}
+				<-answer
+				return 200, `"123456"`
+			})
+			p := ptytest.New(t)
+			done := w.sit(p, strings.Fields(tc.args)...)
+			<-asked
+			if tc.told {
+				p.Expect(" s for the next code\r\n")
+			}
+			close(answer)
+			if got := <-done; got.code != 0 || !tc.told && p.Screen() != "" {
+				t.Errorf("%v %q", got, p.Screen())
+			}
+		})
 	}
 }
 
@@ -74,8 +182,8 @@ func TestPassphrase(t *testing.T) {
 	p := ptytest.New(t)
 	done := w.sit(p, "add", rfcSecret, "bank")
 	for _, step := range []struct{ question, answer string }{
-		{"New passphrase for the vault: ", ""}, {"protects nothing\r\nNew passphrase for the vault: ", "one"},
-		{"The same once more: ", "two"}, {"not the same\r\nNew passphrase for the vault: ", "correct horse"}, {"vault: \r\nThe same once more: ", "correct horse"},
+		{"New passphrase for the vault: ", ""}, {"it must not be empty, try again\r\nNew passphrase for the vault: ", "one"},
+		{"Repeat it: ", "two"}, {"they differ, try again\r\nNew passphrase for the vault: ", "correct horse"}, {"vault: \r\nRepeat it: ", "correct horse"},
 	} {
 		p.Expect(step.question)
 		p.Type(step.answer + "\n")
@@ -84,17 +192,25 @@ func TestPassphrase(t *testing.T) {
 		t.Fatalf("%v %q", got, p.Screen())
 	}
 	w.ok("lock")
-	if got := w.run("", "unlock"); got.code != 5 {
-		t.Errorf("unlock without a passphrase: %v", got)
-	}
+	w.want("unlock", outcome{5, "", "o2fa: error: the vault wants its passphrase, and nobody can be asked for it\n" +
+		"o2fa: hint: on a terminal: o2fa unlock\no2fa: hint: O2FA_PASSPHRASE_FILE=FILE o2fa unlock\n"})
 
-	p = ptytest.New(t)
-	done = w.sit(p, "code", "bank")
-	p.Expect("Passphrase of the vault: ")
-	p.Type("wrong horse\n")
-	if got := <-done; got.code != 5 || got.out != "" {
-		t.Errorf("a wrong passphrase: %v", got)
+	for _, args := range []string{"code bank", "unlock"} {
+		p = ptytest.New(t)
+		done = w.sit(p, strings.Fields(args)...)
+		for round := 1; round <= 3; round++ {
+			p.Expect(strings.Repeat("Passphrase of the vault: \r\nthe passphrase is wrong, try again\r\n", round-1) + "Passphrase of the vault: ")
+			p.Type("wrong horse\n")
+		}
+		if got := <-done; got.code != 5 || got.out != "" {
+			t.Errorf("o2fa %s, a wrong passphrase: %v", args, got)
+		}
 	}
+	// A vault that is there is told of before a passphrase is asked for.
+	if got := <-w.sit(p, "init", "--keystore", "passphrase"); got.code != 1 {
+		t.Errorf("init of a vault that is there: %v %q", got, p.Screen())
+	}
+	p.Expect("this profile has a vault already")
 	p = ptytest.New(t)
 	done = w.sit(p, "code", "bank", "--json")
 	p.Expect("Passphrase of the vault: ")
@@ -140,9 +256,10 @@ func TestPassphraseInsteadOfAKeyring(t *testing.T) {
 			p := ptytest.New(t)
 			done := w.sit(p, strings.Fields(tc.args)...)
 			if tc.code == 0 {
-				p.Expect("New passphrase for the vault: ")
+				p.Expect("No keyring answers here, so a passphrase will protect the vault.\r\n" +
+					"Ctrl-C to stop; for other ways: o2fa help init\r\nNew passphrase for the vault: ")
 				p.Type("horse\n")
-				p.Expect("The same once more: ")
+				p.Expect("Repeat it: ")
 				p.Type("horse\n")
 			}
 			if got := <-done; got.code != tc.code || strings.ReplaceAll(calls.String(), " ,", ",") != strings.ReplaceAll(tc.calls, " ,", ",") {

@@ -59,10 +59,10 @@ func TestStatusTells(t *testing.T) {
 		status ipc.Status
 		want   []string
 	}{
-		"no vault": {ipc.Status{State: ipc.StateUninitialized}, []string{"Number of secrets: 0\n", "Open2FA UUID: None\n", "State: uninitialized\n"}},
+		"no vault": {ipc.Status{State: ipc.StateUninitialized}, []string{"Number of secrets: 0\n", "Open2FA UUID: None\n", "State: uninitialized, o2fa add or o2fa init makes the vault\n"}},
 		"locked": {ipc.Status{State: ipc.StateLocked, Vault: &ipc.VaultStatus{Path: "/p/vault.db", Format: 1, ReadOnly: true,
 			Slots: []ipc.Slot{{Type: "passphrase", Protected: true}, {Type: "keyfile", Path: "/p/vault\x1b.key"}}}},
-			[]string{"Number of secrets: unknown, the vault is not open\n", "Vault: /p/vault.db (format 1, read-only)\n",
+			[]string{"Number of secrets: unknown, the vault is not open\n", "State: locked, o2fa unlock opens it\n", "Vault: /p/vault.db (format 1, read-only)\n",
 				"Opened by: passphrase\n", "Opened by: key file /p/vault\\u{1b}.key (unprotected)\n"}},
 		"failed": {ipc.Status{State: ipc.StateFailed, Problem: &ipc.Error{Message: "the vault is damaged", Hint: "put a copy back"}},
 			[]string{"State: failed\nProblem: the vault is damaged\n  Hint: put a copy back\n"}},
@@ -70,6 +70,11 @@ func TestStatusTells(t *testing.T) {
 			SecretsFile: &ipc.SecretsFileStatus{Path: "/p/secrets.json", Present: true, Rows: 2, NeedLook: true,
 				Rejected: []ipc.RowProblem{{Position: 3, Reason: "not base32"}}}},
 			[]string{"In the trash: 1 entry\n", "Secrets file: /p/secrets.json, 2 secrets in clear\n  row 3 was rejected: not base32\n  it changed while"}},
+		"many rows": {ipc.Status{State: ipc.StateReady, SecretsFile: &ipc.SecretsFileStatus{Path: "/p/secrets.json", Present: true,
+			Rejected: []ipc.RowProblem{{Position: 3, Reason: "x"}, {Position: 4, Reason: "x"}, {Position: 5, Reason: "x"}, {Position: 6, Reason: "x"}, {Position: 7, Reason: "x"}}}},
+			[]string{"  row 5 was rejected: x\n  and 2 more: o2fa status --json\nDaemon: "}},
+		"a choice": {ipc.Status{State: ipc.StateUninitialized, Problem: &ipc.Error{Message: "no keyring", Hint: "o2fa init --keystore a, or o2fa init --keystore b"}},
+			[]string{"State: uninitialized\nProblem: no keyring\n  Hint: o2fa init --keystore a\n  Hint: o2fa init --keystore b\n"}},
 		"bad file": {ipc.Status{SecretsFile: &ipc.SecretsFileStatus{Path: "/p/secrets.json", Present: true, Problem: "line 1 is no JSON"}},
 			[]string{"Secrets file: /p/secrets.json, left alone: line 1 is no JSON\n"}},
 		"no file":  {ipc.Status{SecretsFile: &ipc.SecretsFileStatus{Path: "/p/secrets.json"}}, []string{"State: \nDaemon: "}},

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -25,7 +26,7 @@ func TestTree(t *testing.T) {
 			if c.Short == "" || !unicode.IsUpper(rune(c.Short[0])) || strings.HasSuffix(c.Short, ".") || len(c.Short) > 80 {
 				t.Errorf("short help: %q", c.Short)
 			}
-			if !strings.HasSuffix(c.Long, ".") || c.Run == nil {
+			if c.Group == "" || !strings.HasSuffix(c.Long, ".") || strings.HasPrefix(c.Long, c.Short) || c.Run == nil {
 				t.Errorf("long help: %q", c.Long)
 			}
 			checkExample(t, c)
@@ -92,8 +93,49 @@ func checkHelp(t *testing.T, c *command.Command) {
 		}
 	}
 	for line := range strings.Lines(help) {
-		if len(strings.TrimRight(line, "\n")) > 120 {
+		if len(strings.TrimRight(line, "\n")) > 80 {
 			t.Errorf("too wide: %q", line)
+		}
+	}
+}
+
+// The first thing that anybody sees fits on a screen, and names the rest.
+func TestHelpFitsOnAScreen(t *testing.T) {
+	w := newWorld(t)
+	help := w.ok()
+	if n := strings.Count(help, "\n"); n > 24 {
+		t.Errorf("%d lines", n)
+	}
+	for _, page := range []string{help, w.ok("help", "exit-codes"), w.ok("help", "environment"), w.ok("help", "help")} {
+		for line := range strings.Lines(page) {
+			if command.Width(strings.TrimRight(line, "\n")) > 80 {
+				t.Errorf("too wide: %q", line)
+			}
+		}
+	}
+	for _, c := range root().Sub {
+		if !strings.Contains(help, "\n  "+command.Pad(c.Name(), 10)+" "+c.Short+"\n") {
+			t.Errorf("%s is missing", c.Name())
+		}
+	}
+	if codes := w.ok("help", "EXIT-CODES"); !strings.Contains(codes, "  5    the vault is locked\n") || !strings.Contains(help, "o2fa help exit-codes") {
+		t.Errorf("%s", codes)
+	}
+}
+
+// A command's own help does not say twice what the command does.
+func TestHelpDoesNotRepeatItself(t *testing.T) {
+	for _, c := range root().Sub {
+		first, _, _ := strings.Cut(c.Long, ".")
+		short, long := strings.Fields(strings.ToLower(c.Short)), strings.Fields(strings.ToLower(first))
+		same := 0
+		for _, word := range short {
+			if len(word) > 3 && slices.Contains(long, word) {
+				same++
+			}
+		}
+		if same > 1 {
+			t.Errorf("%s: %q, then %q", c.Name(), c.Short, first)
 		}
 	}
 }

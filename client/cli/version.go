@@ -14,7 +14,7 @@ func versionCommand() *command.Command {
 		Use:     "version",
 		Aliases: []string{"-v", "--version", "-version"},
 		Short:   "Print the version",
-		Long:    "Print the release of o2fa and, with --json, the number of the local API that it speaks. It asks no daemon.",
+		Long:    "With --json also the number of the local API that it speaks. It asks no daemon.",
 		Example: "o2fa version\no2fa -v",
 		Run: func(_ context.Context, inv *command.Invocation) error {
 			if !inv.JSON() {

@@ -51,14 +51,19 @@ const (
 	choiceText = ", or "
 )
 
-// printHints prints each hint on a line of its own. A choice in one line is
-// told from a sentence by what follows: another call of the program.
+// SplitHint returns the hints of a choice, not yet escaped. A choice in one line
+// is told from a sentence by what follows: another call of the program.
+func SplitHint(program, hint string) []string {
+	if hint == "" {
+		return nil
+	}
+	return strings.Split(strings.ReplaceAll(hint, choiceText+program+" ", choice+program+" "), choice)
+}
+
+// printHints prints each hint on a line of its own.
 func printHints(s Stdio, program, hint string) {
-	hint = strings.ReplaceAll(hint, choiceText+program+" ", choice+program+" ")
-	for line := range strings.SplitSeq(hint, choice) {
-		if line != "" {
-			fmt.Fprintf(s.Err, "%s: hint: %s\n", program, Escape(line))
-		}
+	for _, line := range SplitHint(program, hint) {
+		fmt.Fprintf(s.Err, "%s: hint: %s\n", program, Escape(line))
 	}
 }
 

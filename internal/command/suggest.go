@@ -72,7 +72,11 @@ const weakSecret = 16
 // that was typed where something else belongs. No message repeats such a word.
 // It knows no base32: a secret with a typing error is one, too.
 func MayBeSecret(words ...string) bool {
-	return slices.ContainsFunc(words, looksSecret) || looksSecret(strings.Join(words, " "))
+	if slices.ContainsFunc(words, looksSecret) {
+		return true
+	}
+	groups := slices.DeleteFunc(slices.Clone(words), func(word string) bool { return strings.HasPrefix(word, "-") })
+	return looksSecret(strings.Join(groups, " "))
 }
 
 func looksSecret(word string) bool {

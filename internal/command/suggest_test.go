@@ -49,13 +49,13 @@ func TestDistance(t *testing.T) {
 }
 
 func TestMayBeSecret(t *testing.T) {
-	for _, words := range [][]string{{"JBSWY3DPEHPK3PXP"}, {"jbsw y3dp ehpk 3pxp"}, {"jbsw", "y3dp", "ehpk", "3pxp"}, {"JBSW-Y3DP-EHPK-3PXP=="},
+	for _, words := range [][]string{{"JBSWY3DPEHPK3PXP"}, {"jbsw y3dp ehpk 3pxp"}, {"jbsw", "y3dp", "ehpk", "3pxp"}, {"-n", "jbsw", "y3dp", "ehpk", "3pxp"}, {"JBSW-Y3DP-EHPK-3PXP=="},
 		{"otpauth://totp/x?secret=A"}, {"OTPAUTH:"}, {"github", "CANARY1SECRET8TEXT"}} {
 		if !MayBeSecret(words...) {
 			t.Errorf("%q is none", words)
 		}
 	}
-	for _, words := range [][]string{nil, {""}, {"github"}, {"my", "bank"}, {"ann@example.com-and-more"}, {"Zürcher Kantonalbank"}} {
+	for _, words := range [][]string{nil, {""}, {"github"}, {"my", "bank"}, {"github", "--min-valid", "5s"}, {"ann@example.com-and-more"}, {"Zürcher Kantonalbank"}} {
 		if MayBeSecret(words...) {
 			t.Errorf("%q is one", words)
 		}

@@ -1,0 +1,91 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/o2fa/o2fa/internal/command"
+	"github.com/o2fa/o2fa/ipc"
+)
+
+// tries is how often a person may answer a hidden question: what is not seen
+// is easily mistyped.
+const tries = 3
+
+const again = ", try again"
+
+// readSecret reads what "-" stands for: one line of standard input, or, on a
+// terminal, one that is not shown. instead is the call that reads a file.
+func readSecret(ctx context.Context, inv *command.Invocation, instead string) (string, error) {
+	if command.IsTerminal(inv.In) {
+		if !inv.CanAsk() {
+			return "", command.Usage(instead, "no secret on standard input, and no questions allowed")
+		}
+		return askSecret(ctx, inv)
+	}
+	text, err := command.ReadAll(inv.In, ipc.MaxRequestBody)
+	if err != nil {
+		return "", err
+	}
+	found := ""
+	for line := range strings.Lines(text) {
+		switch line = strings.TrimSpace(line); {
+		case line == "":
+		case found != "":
+			// Two secrets, joined, would be a valid one.
+			return "", command.Usage("one call for each secret", "standard input has several lines, and one secret is wanted")
+		default:
+			found = line
+		}
+	}
+	return found, nil
+}
+
+// askSecret asks until the answer can be a secret.
+func askSecret(ctx context.Context, inv *command.Invocation) (string, error) {
+	for try := 1; ; try++ {
+		text, err := inv.AskHidden(ctx, "Secret (not shown): ")
+		if err != nil {
+			return "", err
+		}
+		text = strings.TrimSpace(text)
+		wrong := checkSecret(text)
+		if wrong == nil {
+			return text, nil
+		}
+		if try == tries {
+			return "", &command.Failure{Exit: command.ExitUsage, Code: string(ipc.CodeInvalid), Err: wrong, Hint: inv.Path + " --help"}
+		}
+		inv.Note(wrong.Error() + again)
+	}
+}
+
+var (
+	errEmpty  = errors.New("it must not be empty")
+	errBase32 = errors.New("it is not base32, which has the letters A to Z and the digits 2 to 7, nor an otpauth:// URI")
+)
+
+// checkSecret finds what is certainly no secret, so that a person hears of it
+// before the next question. It is the daemon that decides.
+func checkSecret(text string) error {
+	if isURI(text) {
+		return nil
+	}
+	letters := 0
+	for _, r := range text {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '2' && r <= '7':
+			letters++
+		case r < 0x80 && !strings.ContainsRune(" \t-=", r):
+			return errBase32
+		}
+	}
+	if letters == 0 {
+		return errEmpty
+	}
+	return nil
+}
+
+// isURI says whether text is a URI and no secret in base32.
+func isURI(text string) bool { return strings.HasPrefix(strings.ToLower(text), "otpauth:") }

@@ -108,8 +108,10 @@ func (a *agent) unlockByPassphrase(ctx context.Context) error {
 			Err:  errors.New("the vault wants its passphrase, and nobody can be asked for it"),
 			Hint: "on a terminal: o2fa unlock\n" + envPassphraseFile + "=FILE o2fa unlock"}
 	}
+	const question = "Passphrase of the vault: "
+	next := question
 	for try := 1; ; try++ {
-		if pass, err = a.inv.AskHidden(ctx, "Passphrase of the vault: "); err != nil {
+		if pass, err = a.inv.AskHidden(ctx, next); err != nil {
 			return err
 		}
 		wrong := errEmpty
@@ -122,7 +124,7 @@ func (a *agent) unlockByPassphrase(ctx context.Context) error {
 		if try == tries {
 			return &ipc.Error{Code: ipc.CodePassphrase, Message: wrong.Error(), Hint: "o2fa unlock"}
 		}
-		a.inv.Note(wrong.Error() + again)
+		next = tryAgain(wrong, question)
 	}
 }
 
@@ -154,8 +156,10 @@ func (a *agent) newPassphrase(ctx context.Context) (string, error) {
 	if pass, err := a.passphraseFile(); pass != "" || err != nil {
 		return pass, err
 	}
+	const question = "New passphrase for the vault: "
+	next := question
 	for try := 1; ; try++ {
-		first, err := a.inv.AskHidden(ctx, "New passphrase for the vault: ")
+		first, err := a.inv.AskHidden(ctx, next)
 		if err != nil {
 			return "", err
 		}
@@ -174,7 +178,7 @@ func (a *agent) newPassphrase(ctx context.Context) (string, error) {
 			return "", &command.Failure{Exit: command.ExitOther, Code: string(ipc.CodePassphrase),
 				Err: errors.New("no passphrase was chosen"), Hint: "o2fa init"}
 		}
-		a.inv.Note(wrong.Error() + again)
+		next = tryAgain(wrong, question)
 	}
 }
 

@@ -13,7 +13,11 @@ import (
 // is easily mistyped.
 const tries = 3
 
-const again = ", try again"
+// tryAgain puts what is wrong with an answer before the next question. It is a
+// part of it: nothing is shown before what is typed is hidden.
+func tryAgain(wrong error, question string) string {
+	return command.Escape(wrong.Error()) + ", try again\n" + question
+}
 
 // readSecret reads what "-" stands for: one line of standard input, or, on a
 // terminal, one that is not shown. instead is the call that reads a file.
@@ -44,8 +48,10 @@ func readSecret(ctx context.Context, inv *command.Invocation, instead string) (s
 
 // askSecret asks until the answer can be a secret.
 func askSecret(ctx context.Context, inv *command.Invocation) (string, error) {
+	const question = "Secret (not shown): "
+	next := question
 	for try := 1; ; try++ {
-		text, err := inv.AskHidden(ctx, "Secret (not shown): ")
+		text, err := inv.AskHidden(ctx, next)
 		if err != nil {
 			return "", err
 		}
@@ -57,7 +63,7 @@ func askSecret(ctx context.Context, inv *command.Invocation) (string, error) {
 		if try == tries {
 			return "", &command.Failure{Exit: command.ExitUsage, Code: string(ipc.CodeInvalid), Err: wrong, Hint: inv.Path + " --help"}
 		}
-		inv.Note(wrong.Error() + again)
+		next = tryAgain(wrong, question)
 	}
 }
 

@@ -94,6 +94,10 @@ func talk(ts *testscript.TestScript, b *sandbox, s *screen, control *os.File, di
 			reply, key = "\x03", ""
 		case "^D":
 			reply, key = "\x04", ""
+		case "^Z":
+			reply, key = "\x1a", ""
+		case "^\\":
+			reply, key = "\x1c", ""
 		}
 		if _, err := control.WriteString(reply + key); err != nil {
 			return fmt.Errorf("typing: %w", err)

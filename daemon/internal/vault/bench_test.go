@@ -153,6 +153,7 @@ func TestLargeVault(t *testing.T) {
 		t.Fatalf("List: %d, %v", len(list), err)
 	}
 	start = time.Now()
+	list = list[:n/5]
 	update(t, v, "delete", func(tx *Tx) error {
 		for _, s := range list {
 			if err := tx.Trash(s.ID); err != nil {
@@ -161,10 +162,10 @@ func TestLargeVault(t *testing.T) {
 		}
 		return nil
 	})
-	t.Logf("all to the trash: %v", time.Since(start))
+	t.Logf("%d to the trash: %v", len(list), time.Since(start))
 	start = time.Now()
 	u, err := v.Undo()
-	if err != nil || len(u.IDs) != n {
+	if err != nil || len(u.IDs) != len(list) {
 		t.Errorf("Undo = %d, %v", len(u.IDs), err)
 	}
 	t.Logf("undo of it: %v", time.Since(start))

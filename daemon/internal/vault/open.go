@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -68,21 +67,42 @@ func open(path string, opt Options, readOnly bool) (_ *Vault, err error) {
 			_ = release(v.file)
 		}
 	}()
-	err = guard(func() error {
-		v.db, err = bolt.Open(path, 0o600, &bolt.Options{
+	// For reading alone bbolt loads no list of free pages: what it would
+	// believe blindly is looked at by then, under its lock.
+	if err := v.start(true); err != nil {
+		return nil, err
+	}
+	if err := v.checkTree(); err != nil {
+		return nil, errors.Join(err, v.Close())
+	}
+	if !readOnly {
+		if err := guard(v.db.Close); err != nil {
+			return nil, err
+		}
+		if err := v.start(false); err != nil {
+			return nil, err
+		}
+	}
+	if err := v.check(); err != nil {
+		return nil, errors.Join(err, v.Close())
+	}
+	return v, nil
+}
+
+// start has bbolt open the file.
+func (v *Vault) start(readOnly bool) error {
+	err := guard(func() (err error) {
+		v.db, err = bolt.Open(v.path, 0o600, &bolt.Options{
 			Timeout: busyWait, ReadOnly: readOnly, FreelistType: bolt.FreelistMapType, NoStatistics: true,
 			OpenFile: v.openFile, InitialMmapSize: mapSize(),
 		})
 		return err
 	})
 	if err != nil {
-		return nil, notVault(path, missing(err))
+		return notVault(v.path, missing(err))
 	}
 	v.db.AllocSize = allocSize
-	if err := v.check(); err != nil {
-		return nil, errors.Join(err, v.Close())
-	}
-	return v, nil
+	return nil
 }
 
 // missing keeps fs.ErrNotExist what it is: that there is no vault is no fault of
@@ -116,25 +136,23 @@ func (v *Vault) openFile(path string, flag int, mode os.FileMode) (*os.File, err
 	return f, nil
 }
 
-// check reads the header, and refuses a file that is shorter than its pages.
+// checkTree is the function of this name, for a file that bbolt has opened.
+func (v *Vault) checkTree() error {
+	info, err := v.file.Stat()
+	if err != nil {
+		return classify(err)
+	}
+	return classify(checkTree(v.file, info.Size(), v.db.Info().PageSize))
+}
+
+// check reads the header.
 func (v *Vault) check() error {
 	return v.view(func(tx *bolt.Tx) (err error) {
-		info, err := v.file.Stat()
-		if err != nil {
-			return err
-		}
-		if info.Size() < tx.Size() {
-			return corrupt("the file has %d bytes of %d", info.Size(), tx.Size())
-		}
 		v.torn = torn(v.file, tx.DB().Info().PageSize)
 		v.format, v.id, err = readHeader(tx)
 		return err
 	})
 }
-
-// boltMagic stands at byte 16 of a bbolt file, in the byte order of the machine
-// that made it.
-const boltMagic = 0xED0CDAED
 
 // notVault tells a file that never was a vault from one that is damaged.
 func notVault(path string, err error) error {
@@ -149,8 +167,8 @@ func notVault(path string, err error) error {
 		return err
 	}
 	defer f.Close()
-	head := make([]byte, 20)
-	if _, readErr := f.ReadAt(head, 0); readErr == nil && binary.NativeEndian.Uint32(head[16:]) == boltMagic {
+	head := make([]byte, pageHead+4)
+	if _, readErr := f.ReadAt(head, 0); readErr == nil && native.Uint32(head[pageHead:]) == boltMagic {
 		return err
 	}
 	return fmt.Errorf("%w: no page of it is a vault's", ErrNotVault)

@@ -30,7 +30,10 @@ func (s *scratch) free() {
 // transaction. ErrNotFound if nothing does.
 func (v *Vault) fetch(s *scratch, bucket, key []byte) error {
 	return v.view(func(tx *bolt.Tx) error {
-		sealed := tx.Bucket(bucket).Get(key)
+		sealed, err := stored(tx, bucket, key)
+		if err != nil {
+			return err
+		}
 		if sealed == nil {
 			return ErrNotFound
 		}
@@ -39,9 +42,15 @@ func (v *Vault) fetch(s *scratch, bucket, key []byte) error {
 	})
 }
 
+// maxSealed bounds an entry, or a summary, as it is stored.
+const maxSealed = MaxRecord + seal.Block + seal.Overhead
+
 // openEntry opens and reads a sealed entry. plain is a buffer to use; it comes
 // back, perhaps larger, for the caller to wipe.
 func (k *keys) openEntry(p seal.Purpose, id ID, sealed, plain []byte) (Entry, []byte, error) {
+	if err := bounded(sealed, maxSealed); err != nil {
+		return Entry{}, plain, err
+	}
 	out, err := k.seal.AppendOpen(plain[:0], p, id[:], sealed)
 	if err != nil {
 		return Entry{}, plain, corrupt("entry %s does not open", id)
@@ -59,6 +68,9 @@ func (k *keys) openEntry(p seal.Purpose, id ID, sealed, plain []byte) (Entry, []
 
 // openSummary opens and reads a sealed summary of bucketSummary or bucketTrash.
 func (k *keys) openSummary(bucket []byte, id ID, sealed, plain []byte) (Summary, []byte, error) {
+	if err := bounded(sealed, maxSealed); err != nil {
+		return Summary{}, plain, err
+	}
 	out, err := k.seal.AppendOpen(plain[:0], seal.VaultMeta, seal.Context(bucket, id[:]), sealed)
 	if err != nil {
 		return Summary{}, plain, corrupt("the summary of entry %s does not open", id)

@@ -2,10 +2,8 @@ package vault
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -103,31 +101,6 @@ func (v *Vault) Update(op string, f func(tx *Tx) error) error {
 	return nil
 }
 
-// recall forgets what is known in memory of the entries, after a change that
-// was not stored, or was, but for its last sync: only the file knows. It returns
-// the number of the change that the file shows as its last one.
-func (v *Vault) recall(k *keys) (number int) {
-	var live, trashed int
-	err := v.view(func(tx *bolt.Tx) error {
-		number = tx.ID()
-		count, err := openMeta(k, metaCount, tx.Bucket(bucketMeta).Get([]byte(metaCount)))
-		if err == nil {
-			live, trashed, err = parseCount(count)
-		}
-		return err
-	})
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.changes++
-	if v.keys == k {
-		v.list = nil
-		if err == nil {
-			v.live, v.trashed = live, trashed
-		}
-	}
-	return number
-}
-
 // checkOnce runs checkPages before the first change since Open.
 func (v *Vault) checkOnce(tx *bolt.Tx) error {
 	if v.checked {
@@ -153,86 +126,6 @@ func (v *Vault) write(f func() error) error {
 	return err
 }
 
-// finish writes the time, the journal and the counts, puts all in order and commits.
-func (tx *Tx) finish(op string) error {
-	if _, err := tx.noteTime(); err != nil {
-		return err
-	}
-	if op != "" && len(tx.did) > 0 {
-		if err := tx.record(op); err != nil {
-			return err
-		}
-	}
-	if tx.live != 0 || tx.trashed != 0 {
-		if err := tx.storeCount(); err != nil {
-			return err
-		}
-	}
-	return tx.v.write(func() error {
-		for _, name := range slices.Sorted(maps.Keys(tx.puts)) {
-			if err := flush(tx.bolt.Bucket([]byte(name)), tx.puts[name]); err != nil {
-				return err
-			}
-		}
-		return tx.bolt.Commit()
-	})
-}
-
-// storeCount brings the stored counts up to date. It reads them anew, since
-// those in memory are gone if the vault was locked meanwhile.
-func (tx *Tx) storeCount() error {
-	sealed, err := tx.get(bucketMeta, []byte(metaCount))
-	if err != nil {
-		return err
-	}
-	value, err := openMeta(tx.k, metaCount, sealed)
-	if err != nil {
-		return err
-	}
-	live, trashed, err := parseCount(value)
-	if err != nil {
-		return err
-	}
-	tx.setMeta(metaCount, appendCount(live+tx.live, trashed+tx.trashed))
-	return nil
-}
-
-// appendCount returns the value of metaCount.
-func appendCount(live, trashed int) []byte {
-	b := binary.BigEndian.AppendUint64(nil, uint64(live))
-	return binary.BigEndian.AppendUint64(b, uint64(trashed))
-}
-
-func parseCount(value []byte) (live, trashed int, err error) {
-	if len(value) != 16 {
-		return 0, 0, corrupt("it does not say how many entries it holds")
-	}
-	return int(binary.BigEndian.Uint64(value)), int(binary.BigEndian.Uint64(value[8:])), nil
-}
-
-// bulk is the number of puts from which pages are filled to the brim: half of
-// the space of the first import of a large vault, while pages of later single
-// changes keep room for the next.
-const bulk = 1000
-
-func flush(b *bolt.Bucket, puts map[string][]byte) error {
-	if len(puts) >= bulk {
-		b.FillPercent = 0.95
-	}
-	for _, key := range slices.Sorted(maps.Keys(puts)) {
-		var err error
-		if value := puts[key]; value == nil {
-			err = b.Delete([]byte(key))
-		} else {
-			err = b.Put([]byte(key), value)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // set puts a value, or deletes the key if it is nil.
 func (tx *Tx) set(bucket, key, value []byte) {
 	m := tx.puts[string(bucket)]
@@ -250,8 +143,9 @@ func (tx *Tx) get(bucket, key []byte) (value []byte, err error) {
 		return value, nil
 	}
 	err = tx.v.write(func() error {
-		value = bytes.Clone(tx.bolt.Bucket(bucket).Get(key))
-		return nil
+		value, err = stored(tx.bolt, bucket, key)
+		value = bytes.Clone(value)
+		return err
 	})
 	return value, err
 }

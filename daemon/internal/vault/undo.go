@@ -121,6 +121,9 @@ func (tx *Tx) lastRow() (key []byte, row journalRow, err error) {
 	var sealed []byte
 	err = tx.v.write(func() error {
 		key, sealed = tx.bolt.Bucket(bucketJournal).Cursor().Last()
+		if err := bounded(sealed, tx.bolt.Size()); err != nil {
+			return err
+		}
 		key, sealed = bytes.Clone(key), bytes.Clone(sealed)
 		return nil
 	})

@@ -25,6 +25,9 @@ func (v *Vault) Slots() ([]Slot, error) {
 			if len(id) != len(Slot{}.ID) {
 				return corrupt("a slot has no id")
 			}
+			if err := bounded(header, tx.Size()); err != nil {
+				return err
+			}
 			slots = append(slots, Slot{ID: [16]byte(id), Header: bytes.Clone(header)})
 			return nil
 		})
@@ -99,9 +102,12 @@ func (v *Vault) openSlot(slot [16]byte, key secret.Bytes) ([]byte, error) {
 	defer slotKey.Wipe()
 	var header, wrapped []byte
 	err = v.view(func(tx *bolt.Tx) error {
-		header = bytes.Clone(tx.Bucket(bucketSlot).Get(slot[:]))
-		wrapped = bytes.Clone(tx.Bucket(bucketWrap).Get(slot[:]))
-		return nil
+		header, err = stored(tx, bucketSlot, slot[:])
+		if err == nil {
+			wrapped, err = stored(tx, bucketWrap, slot[:])
+		}
+		header, wrapped = bytes.Clone(header), bytes.Clone(wrapped)
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -128,10 +134,18 @@ func (v *Vault) Meta(name string) ([]byte, error) {
 
 func (v *Vault) readMeta(k *keys, name string) (value []byte, err error) {
 	err = v.view(func(tx *bolt.Tx) error {
-		value, err = openMeta(k, name, tx.Bucket(bucketMeta).Get([]byte(name)))
+		value, err = readMeta(tx, k, name)
 		return err
 	})
 	return value, err
+}
+
+func readMeta(tx *bolt.Tx, k *keys, name string) ([]byte, error) {
+	sealed, err := stored(tx, bucketMeta, []byte(name))
+	if err != nil {
+		return nil, err
+	}
+	return openMeta(k, name, sealed)
 }
 
 func openMeta(k *keys, name string, sealed []byte) ([]byte, error) {

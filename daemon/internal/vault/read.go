@@ -87,7 +87,23 @@ func (k *keys) openSummary(bucket []byte, id ID, sealed, plain []byte) (Summary,
 // secrets when f returns; f keeps neither e nor its secrets. It is the way of a
 // code: one record is read, nothing else.
 func (v *Vault) OpenSecret(id ID, f func(e *Entry) error) error {
-	e, err := v.Get(id)
+	k, err := v.unlocked()
+	if err != nil {
+		return err
+	}
+	defer k.release()
+	s := scratches.Get().(*scratch)
+	defer s.free()
+	sealed, changes := k.recent.record(id)
+	if sealed == nil {
+		if err := v.fetchEntry(s, id); err != nil {
+			return err
+		}
+		sealed = s.sealed
+		k.recent.keepRecord(id, sealed, changes)
+	}
+	e, plain, err := k.openEntry(seal.VaultEntry, id, sealed, s.plain)
+	s.plain = plain
 	if err != nil {
 		return err
 	}
@@ -104,15 +120,21 @@ func (v *Vault) Get(id ID) (Entry, error) {
 	defer k.release()
 	s := scratches.Get().(*scratch)
 	defer s.free()
-	if err := v.fetch(s, bucketEntry, id[:]); err != nil {
-		if _, listed := v.Summary(id); errors.Is(err, ErrNotFound) && listed == nil {
-			err = corrupt("entry %s is listed and not there", id)
-		}
+	if err := v.fetchEntry(s, id); err != nil {
 		return Entry{}, err
 	}
 	e, plain, err := k.openEntry(seal.VaultEntry, id, s.sealed, s.plain)
 	s.plain = plain
 	return e, err
+}
+
+// fetchEntry is fetch for the record of an entry.
+func (v *Vault) fetchEntry(s *scratch, id ID) error {
+	err := v.fetch(s, bucketEntry, id[:])
+	if _, listed := v.Summary(id); errors.Is(err, ErrNotFound) && listed == nil {
+		return corrupt("entry %s is listed and not there", id)
+	}
+	return err
 }
 
 // Summary returns the summary of the entry, live or in the trash.
@@ -152,15 +174,18 @@ func (v *Vault) Lookup(name string) ([]Summary, error) {
 	if folded == "" {
 		return nil, nil // entries without a name are not indexed
 	}
-	ids, err := v.find(bucketName, k.nameMAC(folded))
+	rows, err := v.named(bucketName, k.nameMAC(folded), bucketSummary)
 	if err != nil {
 		return nil, err
 	}
-	found := make([]Summary, 0, len(ids))
-	for _, id := range ids {
-		s, err := v.summary(k, bucketSummary, id)
+	buf := scratches.Get().(*scratch)
+	defer buf.free()
+	found := make([]Summary, 0, len(rows))
+	for _, row := range rows {
+		s, plain, err := k.openSummary(bucketSummary, row.id, row.sealed, buf.plain)
+		buf.plain = plain
 		if err != nil {
-			return nil, indexed(err)
+			return nil, err
 		}
 		// The index is not authenticated: a row that leads to another entry
 		// would show the code of the wrong account.
@@ -180,15 +205,18 @@ func (v *Vault) FindSecret(raw []byte) ([]Summary, error) {
 		return nil, err
 	}
 	defer k.release()
-	ids, err := v.find(bucketSecret, k.secretMAC(raw))
+	rows, err := v.named(bucketSecret, k.secretMAC(raw), bucketEntry)
 	if err != nil {
 		return nil, err
 	}
-	found := make([]Summary, 0, len(ids))
-	for _, id := range ids {
-		e, err := v.Get(id)
+	buf := scratches.Get().(*scratch)
+	defer buf.free()
+	found := make([]Summary, 0, len(rows))
+	for _, row := range rows {
+		e, plain, err := k.openEntry(seal.VaultEntry, row.id, row.sealed, buf.plain)
+		buf.plain = plain
 		if err != nil {
-			return nil, indexed(err)
+			return nil, err
 		}
 		s, same := e.Summary(), bytes.Equal(e.Secret.Reveal(), raw)
 		e.wipe()
@@ -208,13 +236,35 @@ func indexed(err error) error {
 	return err
 }
 
-// find returns the ids that an index holds for a MAC, sorted.
-func (v *Vault) find(bucket []byte, m [16]byte) (ids []ID, err error) {
+// sealedRow is a record that an index names, as it is stored.
+type sealedRow struct {
+	id     ID
+	sealed []byte
+}
+
+// named returns the records of bucket that an index holds for a MAC, sorted by
+// id. All comes from one state of the file: a change between index and record
+// would look like damage.
+func (v *Vault) named(index []byte, m [16]byte, bucket []byte) (rows []sealedRow, err error) {
 	err = v.view(func(tx *bolt.Tx) error {
-		ids, err = findRows(tx, bucket, m)
-		return err
+		ids, err := findRows(tx, index, m)
+		if err != nil {
+			return err
+		}
+		rows = make([]sealedRow, 0, len(ids))
+		for _, id := range ids {
+			sealed, err := stored(tx, bucket, id[:])
+			if err != nil {
+				return err
+			}
+			if sealed == nil {
+				return corrupt("an index names an entry that is not there")
+			}
+			rows = append(rows, sealedRow{id: id, sealed: bytes.Clone(sealed)})
+		}
+		return nil
 	})
-	return ids, err
+	return rows, err
 }
 
 // List returns the summaries of all live entries, sorted by folded name, then

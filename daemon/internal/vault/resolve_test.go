@@ -60,3 +60,45 @@ func TestEdits(t *testing.T) {
 		}
 	}
 }
+
+// Reading by an index while others change what it names finds an entry or
+// none; it never looks like damage.
+func TestIndexesUnderChange(t *testing.T) {
+	v := newVault(t)
+	e := entry("busy")
+	raw := e.Secret.Reveal()
+	stop, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				ended <- nil
+				return
+			default:
+			}
+			err := v.Update("add", func(tx *Tx) error { _, _, err := tx.Add(e); return err })
+			if err == nil {
+				_, err = v.Undo()
+			}
+			if err != nil {
+				ended <- err
+				return
+			}
+		}
+	}()
+	for range 300 {
+		if _, err := v.Lookup("busy"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := v.FindSecret(raw); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := v.Resolve("busy"); err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrAmbiguous) {
+			t.Fatal(err)
+		}
+	}
+	close(stop)
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+}

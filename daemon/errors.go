@@ -107,7 +107,7 @@ func noKeyring(err error) string {
 }
 
 // noKeyringHint names the two ways on where no keyring answers.
-const noKeyringHint = "o2fa init --keystore passphrase, or o2fa init --keystore keyfile for a key in an unprotected file"
+const noKeyringHint = "o2fa init --keystore passphrase, or o2fa init --keystore keyfile"
 
 func wireEntries(list []vault.Summary) []ipc.Entry {
 	entries := make([]ipc.Entry, 0, len(list))

@@ -80,6 +80,7 @@ type keys struct {
 	index       mac
 	fingerprint mac
 	device      string
+	recent      recent
 	users       atomic.Int32 // calls under way, and one for the vault while it is unlocked
 }
 

@@ -85,7 +85,8 @@ func (k *keys) openSummary(bucket []byte, id ID, sealed, plain []byte) (Summary,
 
 // OpenSecret opens one entry, live or in the trash, gives it to f and wipes its
 // secrets when f returns; f keeps neither e nor its secrets. It is the way of a
-// code: one record is read, nothing else.
+// code: one record is opened, nothing else, and the file is read only if that
+// record was not read lately.
 func (v *Vault) OpenSecret(id ID, f func(e *Entry) error) error {
 	k, err := v.unlocked()
 	if err != nil {
@@ -131,8 +132,10 @@ func (v *Vault) Get(id ID) (Entry, error) {
 // fetchEntry is fetch for the record of an entry.
 func (v *Vault) fetchEntry(s *scratch, id ID) error {
 	err := v.fetch(s, bucketEntry, id[:])
-	if _, listed := v.Summary(id); errors.Is(err, ErrNotFound) && listed == nil {
-		return corrupt("entry %s is listed and not there", id)
+	if errors.Is(err, ErrNotFound) {
+		if _, listed := v.Summary(id); listed == nil {
+			return corrupt("entry %s is listed and not there", id)
+		}
 	}
 	return err
 }

@@ -10,13 +10,24 @@ import (
 // its name, by the first six or more digits of its id, by a part of name,
 // issuer or account; the first of these that matches anything decides. *AmbiguousError if it matches several,
 // *NotFoundError if nothing does. An exact name opens that entry's summary
-// alone.
+// alone, and a name that led to an entry lately opens nothing.
 func (v *Vault) Resolve(name string) (Summary, error) {
 	k, err := v.unlocked()
 	if err != nil {
 		return Summary{}, err
 	}
 	defer k.release()
+	s, known, changes := k.recent.summary(name)
+	if known {
+		return s, nil
+	}
+	if s, err = v.resolve(k, name); err == nil {
+		k.recent.keep(name, s, changes)
+	}
+	return s, err
+}
+
+func (v *Vault) resolve(k *keys, name string) (Summary, error) {
 	if id, err := ParseID(name); err == nil {
 		if s, err := v.summary(k, bucketSummary, id); err == nil {
 			return s, nil

@@ -80,7 +80,9 @@ func (v *Vault) Update(op string, f func(tx *Tx) error) error {
 		return nil
 	}
 	number := tx.bolt.ID()
-	if err := tx.finish(op); err != nil {
+	err = tx.finish(op)
+	k.recent.empty() // after a failure too: the change may be in the file
+	if err != nil {
 		if v.recall(k) >= number {
 			v.unsettled = true
 			// The cause stays out of the chain: "disk is full" is known to change nothing.

@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	goalSwitches = 6     // a minute
-	goalRSS      = 20e6  // bytes
+	goalSwitches = 6    // a minute
+	goalRSS      = 20e6 // bytes
 )
 
 func main() {

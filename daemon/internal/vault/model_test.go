@@ -50,7 +50,7 @@ func (m *model) live() (ids []ID) {
 // file again now and then, and compares everything that can be read.
 func TestAgainstModel(t *testing.T) {
 	rounds := 15
-	if testing.Short() {
+	if testing.Short() || raceEnabled {
 		rounds = 5
 	}
 	seed := uint64(time.Now().UnixNano())

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -19,25 +20,24 @@ func ParseEntry(data []byte) (Entry, error) {
 		return Entry{}, err
 	}
 	var p parser
-	if err := p.object(data, p.entryMember); err != nil {
-		p.e.wipe()
-		return Entry{}, err
+	err := p.object(data, members, p.unknown)
+	if err == nil {
+		err = p.e.checkBounds()
 	}
-	p.defaults()
-	if err := p.e.checkBounds(); err != nil {
+	if err != nil {
 		p.e.wipe()
 		return Entry{}, err
 	}
 	return p.e, nil
 }
 
-// parseSummary reads what appendSummaryJSON wrote; the id is not in it.
+// parseSummary reads what appendSummaryJSON wrote; the id is not in it. Any
+// other member is a newer o2fa's, and of no use in a list.
 func parseSummary(data []byte) (Summary, error) {
 	var p parser
-	if err := p.object(data, p.summaryMember); err != nil {
+	if err := p.object(data, summaryMembers, func(string, []byte) error { return nil }); err != nil {
 		return Summary{}, err
 	}
-	p.defaults()
 	s := p.e.Summary()
 	s.Mask = p.mask
 	return s, nil
@@ -47,109 +47,78 @@ func parseSummary(data []byte) (Summary, error) {
 type parser struct {
 	e    Entry
 	mask string
-	seen uint32 // bits of the members that were there, which may be there once
+	seen uint32 // bit i is set if member i of the table was there
 }
 
-// defaults sets what is left out because it follows from the rest.
-func (p *parser) defaults() {
-	if p.e.Updated == 0 {
-		p.e.Updated = p.e.Created
+// member is one that is known, and how its value is read.
+type member struct {
+	name string
+	read func(p *parser, value []byte) error
+}
+
+// shared are the members that entries and summaries have, the most frequent
+// first; members and summaryMembers are all of each.
+var (
+	shared = []member{
+		{"type", func(p *parser, v []byte) error { return text(v, &p.e.Type) }},
+		{"name", func(p *parser, v []byte) error { return text(v, &p.e.Name) }},
+		{"issuer", func(p *parser, v []byte) error { return text(v, &p.e.Issuer) }},
+		{"account", func(p *parser, v []byte) error { return text(v, &p.e.Account) }},
+		{"algorithm", func(p *parser, v []byte) error { return text(v, &p.e.Algorithm) }},
+		{"digits", func(p *parser, v []byte) error { return small(v, &p.e.Digits) }},
+		{"period", func(p *parser, v []byte) error { return small(v, &p.e.Period) }},
+		{"counter", func(p *parser, v []byte) error { return number(v, &p.e.Counter, math.MaxUint64) }},
+		{"tags", (*parser).tags},
+		{"pinned", func(p *parser, v []byte) error { return boolean(v, &p.e.Pinned) }},
+		{"source", func(p *parser, v []byte) error { return text(v, &p.e.Source) }},
+		{"created", func(p *parser, v []byte) error { return millis(v, &p.e.Created) }},
+		{"updated", func(p *parser, v []byte) error { return millis(v, &p.e.Updated) }},
+		{"device", func(p *parser, v []byte) error { return text(v, &p.e.Device) }},
+		{"trashed", func(p *parser, v []byte) error { return millis(v, &p.e.Trashed) }},
 	}
-}
+	members = slices.Concat(shared, []member{
+		{"id", func(p *parser, v []byte) error { return parseHexID(v, &p.e.ID) }},
+		{"secret", func(p *parser, v []byte) error { return parseSecret(v, &p.e.Secret) }},
+		{"pin", func(p *parser, v []byte) error { return parseSecret(v, &p.e.PIN) }},
+		{"note", func(p *parser, v []byte) error { return text(v, &p.e.Note) }},
+		{"stamps", (*parser).stamps},
+	})
+	summaryMembers = slices.Concat(shared, []member{
+		{"mask", func(p *parser, v []byte) error { return text(v, &p.mask) }},
+	})
+)
 
-// object calls member for each member of the JSON object that is data. The
-// syntax is checked first, so that the walk may trust it.
-func (p *parser) object(data []byte, member func(name, value []byte) error) error {
+// object reads the JSON object that is data: members by their table, which has
+// at most 32, others by other. The syntax is checked first, so that the walk
+// may trust it.
+func (p *parser) object(data []byte, table []member, other func(name string, value []byte) error) error {
 	if !json.Valid(data) || !utf8.Valid(data) {
 		return invalid("not JSON")
 	}
-	return walk(data, member)
-}
-
-// summaryMember takes what both have; anything else is a newer o2fa's and is of
-// no use in a list.
-func (p *parser) summaryMember(name, value []byte) error {
-	if string(name) == "mask" {
-		return text(value, &p.mask)
-	}
-	_, err := p.shared(name, value)
-	return err
-}
-
-func (p *parser) entryMember(name, value []byte) (err error) {
-	switch string(name) {
-	case "id":
-		err = p.once(14, parseHexID(value, &p.e.ID))
-	case "secret":
-		err = p.once(15, parseSecret(value, &p.e.Secret))
-	case "pin":
-		err = p.once(16, parseSecret(value, &p.e.PIN))
-	case "note":
-		err = p.once(17, text(value, &p.e.Note))
-	case "stamps":
-		err = p.once(18, p.stamps(value))
-	default:
-		known, err := p.shared(name, value)
-		if known || err != nil {
-			return err
+	err := walk(data, func(name, value []byte) error {
+		for i, m := range table {
+			if m.name == string(name) {
+				if p.seen&(1<<i) != 0 {
+					return errTwice
+				}
+				p.seen |= 1 << i
+				return m.read(p, value)
+			}
 		}
-		return p.unknown(string(name), value)
+		return other(string(name), value)
+	})
+	if p.e.Updated == 0 {
+		p.e.Updated = p.e.Created // it is left out if it is the same
 	}
 	return err
 }
 
-// shared takes a member that entries and summaries have.
-func (p *parser) shared(name, value []byte) (known bool, err error) {
-	e := &p.e
-	switch string(name) {
-	case "type":
-		err = p.once(0, text(value, &e.Type))
-	case "name":
-		err = p.once(1, text(value, &e.Name))
-	case "issuer":
-		err = p.once(2, text(value, &e.Issuer))
-	case "account":
-		err = p.once(3, text(value, &e.Account))
-	case "algorithm":
-		err = p.once(4, text(value, &e.Algorithm))
-	case "digits":
-		err = p.once(5, small(value, &e.Digits))
-	case "period":
-		err = p.once(6, small(value, &e.Period))
-	case "counter":
-		err = p.once(7, number(value, &e.Counter, math.MaxUint64))
-	case "tags":
-		err = p.once(8, p.tags(value))
-	case "pinned":
-		err = p.once(9, boolean(value, &e.Pinned))
-	case "source":
-		err = p.once(10, text(value, &e.Source))
-	case "created":
-		err = p.once(11, millis(value, &e.Created))
-	case "updated":
-		err = p.once(12, millis(value, &e.Updated))
-	case "device":
-		err = p.once(13, text(value, &e.Device))
-	case "trashed":
-		err = p.once(19, millis(value, &e.Trashed))
-	default:
-		return false, nil
-	}
-	return true, err
-}
-
-// once refuses a member that comes twice: readers disagree on which counts.
-func (p *parser) once(bit int, err error) error {
-	if p.seen&(1<<bit) != 0 {
-		return invalid("a member of the entry comes twice")
-	}
-	p.seen |= 1 << bit
-	return err
-}
+// errTwice refuses a member that comes twice: readers disagree on which counts.
+var errTwice = invalid("a member of the entry comes twice")
 
 func (p *parser) unknown(name string, value []byte) error {
 	if _, twice := p.e.unknown[name]; twice {
-		return invalid("a member of the entry comes twice")
+		return errTwice
 	}
 	if p.e.unknown == nil {
 		p.e.unknown = make(map[string]json.RawMessage)

@@ -8,28 +8,37 @@ import "bytes"
 // walk calls member for each member of an object, in order. Almost every name
 // is one of a few, so names stay bytes.
 func walk(data []byte, member func(name, value []byte) error) error {
-	i := skipSpace(data, 0)
-	if data[i] != '{' {
+	if data[skipSpace(data, 0)] != '{' {
 		return invalid("not a JSON object")
 	}
-	for i = skipSpace(data, i+1); data[i] != '}'; i = skipSpace(data, i) {
-		if data[i] == ',' {
-			i = skipSpace(data, i+1)
-		}
-		end := valueEnd(data, i)
-		name, err := memberName(data[i:end])
-		if err != nil {
+	var name []byte
+	return walkList(data, func(value []byte) (err error) {
+		if name == nil {
+			name, err = memberName(value)
 			return err
 		}
-		i = skipSpace(data, end) // at the colon
-		i = skipSpace(data, i+1)
-		end = valueEnd(data, i)
-		if err := member(name, data[i:end]); err != nil {
+		err = member(name, value)
+		name = nil
+		return err
+	})
+}
+
+// walkList calls item for each item of a list, in order; of an object for each
+// name and each value.
+func walkList(data []byte, item func(value []byte) error) error {
+	for i := skipSpace(data, 0) + 1; ; {
+		for isSpace(data[i]) || data[i] == ',' || data[i] == ':' {
+			i++
+		}
+		if data[i] == ']' || data[i] == '}' {
+			return nil
+		}
+		end := valueEnd(data, i)
+		if err := item(data[i:end]); err != nil {
 			return err
 		}
 		i = end
 	}
-	return nil
 }
 
 // memberName returns what a quoted name says.
@@ -42,27 +51,14 @@ func memberName(quoted []byte) ([]byte, error) {
 	return []byte(name), err
 }
 
-// walkList calls item for each item of a list, in order.
-func walkList(data []byte, item func(value []byte) error) error {
-	for i := skipSpace(data, 1); data[i] != ']'; i = skipSpace(data, i) {
-		if data[i] == ',' {
-			i = skipSpace(data, i+1)
-		}
-		end := valueEnd(data, i)
-		if err := item(data[i:end]); err != nil {
-			return err
-		}
-		i = end
-	}
-	return nil
-}
-
 func skipSpace(data []byte, i int) int {
-	for data[i] == ' ' || data[i] == '\t' || data[i] == '\n' || data[i] == '\r' {
+	for isSpace(data[i]) {
 		i++
 	}
 	return i
 }
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
 
 // valueEnd returns where the value that begins at i ends.
 func valueEnd(data []byte, i int) int {
@@ -83,11 +79,8 @@ func valueEnd(data []byte, i int) int {
 			}
 		}
 	}
-	for ; i < len(data); i++ {
-		switch data[i] {
-		case ',', '}', ']', ' ', '\t', '\n', '\r':
-			return i
-		}
+	for i < len(data) && !isSpace(data[i]) && data[i] != ',' && data[i] != ']' && data[i] != '}' {
+		i++
 	}
 	return i
 }

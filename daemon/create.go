@@ -38,7 +38,7 @@ func (k *keeper) create(ctx context.Context, kind string, pass secret.Bytes) err
 			return met
 		}
 		v, err := k.makeVault(ctx, kind, pass)
-		if err != nil && !errors.Is(err, vault.ErrExists) && k.fileThere() {
+		if errors.Is(err, vault.ErrCreated) {
 			// The vault was made, and only what came after that failed.
 			k.log.Warn("making the vault", "error", err.Error())
 			return k.openAndUnlock(ctx)
@@ -72,11 +72,6 @@ func (k *keeper) existing(ctx context.Context) (outcome, bool) {
 	return met, true
 }
 
-func (k *keeper) fileThere() bool {
-	_, err := os.Lstat(k.files.vault)
-	return err == nil
-}
-
 // slotKey is a key slot in the making.
 type slotKey struct {
 	store  keystore.Store
@@ -100,7 +95,7 @@ func (k *keeper) makeVault(ctx context.Context, kind string, pass secret.Bytes) 
 	}
 	slots := []vault.NewSlot{{ID: slot.header.ID, Header: slot.header.Encode(), Key: slot.key}}
 	v, err := vault.Create(k.files.vault, id, slots, vault.Options{Now: k.now})
-	if err == nil || !errors.Is(err, vault.ErrExists) && k.fileThere() {
+	if err == nil || errors.Is(err, vault.ErrCreated) {
 		return v, err
 	}
 	if removeErr := slot.store.Remove(context.WithoutCancel(ctx), slot.header); removeErr != nil {

@@ -63,7 +63,7 @@ func (k *keeper) meanings() []meaning {
 	return []meaning{
 		{vault.ErrLocked, ipc.CodeLocked, fixed("the vault is locked"), "o2fa unlock"},
 		{vault.ErrNotFound, ipc.CodeNotFound, fixed("no entry matches"), "o2fa list"},
-		{vault.ErrNothing, ipc.CodeNothing, fixed("there is nothing to undo"), ""},
+		{vault.ErrNothing, ipc.CodeNothing, own, ""},
 		{vault.ErrInvalid, ipc.CodeInvalid, own, ""},
 		{vault.ErrNewerFormat, ipc.CodeNewerFormat, own, "install the o2fa that wrote it, or a later one"},
 		{vault.ErrCorrupt, ipc.CodeCorrupt, fixed(path + " is damaged"),

@@ -86,7 +86,7 @@ func (v *Vault) Update(op string, f func(tx *Tx) error) error {
 		if v.recall(k) >= number {
 			v.unsettled = true
 			// The cause stays out of the chain: "disk is full" is known to change nothing.
-			err = fmt.Errorf("%w: it is not known whether the last change was stored: %v", ErrStorage, err)
+			err = fmt.Errorf("%w: it is not known whether the last change was stored: %s", ErrStorage, err.Error())
 		}
 		return fmt.Errorf("storing change: %w", err)
 	}

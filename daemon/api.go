@@ -66,6 +66,7 @@ func (d *Daemon) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		d.requests.Add(1)
 		defer d.requests.Done()
+		d.rest.stir()
 		defer d.exe.look(d.now(), d.handOver)
 		defer func() {
 			if p := recover(); p != nil {

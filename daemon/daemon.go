@@ -45,6 +45,10 @@ type Config struct {
 	Getenv func(string) string
 	// Now is the clock; none means time.Now.
 	Now func() time.Time
+	// Resting is called with true when nobody has asked for anything for ten
+	// seconds, and with false when somebody does again, at the latest when Run
+	// returns. None means that nobody wants to know.
+	Resting func(resting bool)
 	// Keyring takes the OS keyring's place, for tests.
 	Keyring keystore.Store
 	// Cost of new passphrase slots; its zero value is the default. Only tests
@@ -61,6 +65,7 @@ type Daemon struct {
 	exe     *executable
 	keeper  *keeper
 	intake  *intake
+	rest    *rest
 
 	stop     chan struct{} // closed when it is time to end
 	end      func()        // closes stop, once
@@ -76,7 +81,8 @@ func New(cfg Config) *Daemon {
 		cfg.Getenv = func(string) string { return "" }
 	}
 	stop := make(chan struct{})
-	return &Daemon{cfg: cfg, log: cfg.Log, now: cfg.Now, stop: stop, end: sync.OnceFunc(func() { close(stop) })}
+	return &Daemon{cfg: cfg, log: cfg.Log, now: cfg.Now, rest: newRest(cfg.Resting),
+		stop: stop, end: sync.OnceFunc(func() { close(stop) })}
 }
 
 // Run serves until ctx ends, a client asks for the end, or a newer executable
@@ -115,8 +121,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 	return d.serve(ctx, listener)
 }
 
-// serve runs the three long tasks: the API, the opening of the vault and the
-// watch over the secrets file.
+// serve runs the long tasks: the API, the opening of the vault and the watch
+// over the secrets file, and the watch for a time without anything to do.
 func (d *Daemon) serve(ctx context.Context, listener net.Listener) error {
 	p := d.cfg.Profile
 	ctx, cancel := context.WithCancel(ctx)
@@ -127,6 +133,7 @@ func (d *Daemon) serve(ctx context.Context, listener net.Listener) error {
 		keyfile: d.keyfile(),
 	}, d.store, policy{keystore: d.cfg.Keystore, passphraseFile: d.cfg.PassphraseFile}, d.log, d.now)
 	d.intake = newIntake(p.SecretsFile(), d.keeper, d.log)
+	d.intake.stir = d.rest.stir
 
 	server := &http.Server{
 		Handler:           d.handler(),
@@ -145,6 +152,9 @@ func (d *Daemon) serve(ctx context.Context, listener net.Listener) error {
 		d.keeper.start(ctx)
 		d.intake.run(ctx)
 	})
+	if d.cfg.Resting != nil {
+		tasks.Go(func() { d.rest.run(ctx) })
+	}
 
 	var err error
 	select {

@@ -38,6 +38,7 @@ type intake struct {
 	log    *slog.Logger
 	again  chan struct{} // holds one request to look
 	begun  chan struct{} // closed after the first look
+	stir   func()        // called when a look begins
 
 	looking sync.Mutex // one look at a time
 
@@ -48,7 +49,7 @@ type intake struct {
 }
 
 func newIntake(path string, k *keeper, log *slog.Logger) *intake {
-	return &intake{path: path, keeper: k, log: log, again: make(chan struct{}, 1), begun: make(chan struct{}),
+	return &intake{path: path, keeper: k, log: log, again: make(chan struct{}, 1), begun: make(chan struct{}), stir: func() {},
 		seen: ipc.SecretsFileStatus{Path: path, Mode: modeWatch}}
 }
 
@@ -127,6 +128,7 @@ func (in *intake) update(f func()) {
 func (in *intake) look(ctx context.Context, create bool) {
 	in.looking.Lock()
 	defer in.looking.Unlock()
+	in.stir()
 	file, err := secretsfile.Read(in.path)
 	defer file.Wipe()
 	if err != nil {

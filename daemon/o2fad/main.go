@@ -1,3 +1,7 @@
+// An idle daemon would wake up every minute to see whether it may use more CPUs.
+//
+//go:debug updatemaxprocs=0
+
 // Command o2fad is the daemon of o2fa.
 package main
 

@@ -17,20 +17,17 @@ var ErrForeign = errors.New("not a regular file of this user")
 // maxLinks is how many symbolic links may lead to the file.
 const maxLinks = 16
 
-// Read looks at the file at path once. The file may be reached through symbolic
-// links, as people keep it beside their other dotfiles, if those are their own.
-// An absent file is fs.ErrNotExist; see Parse for ErrInvalid.
-func Read(path string) (File, error) {
+// Read returns what the file at path holds, for Parse; the caller wipes it. The
+// file may be reached through symbolic links, as people keep it beside their
+// other dotfiles, if those are their own. An absent file is fs.ErrNotExist, a
+// file that is too large ErrInvalid.
+func Read(path string) ([]byte, error) {
 	data, err := readAll(path)
-	defer clear(data)
 	if err != nil {
-		return File{}, fmt.Errorf("reading secrets file: %w", err)
+		clear(data)
+		return nil, fmt.Errorf("reading secrets file: %w", err)
 	}
-	f, err := Parse(data)
-	if err != nil {
-		return File{}, fmt.Errorf("reading secrets file: %w", err)
-	}
-	return f, nil
+	return data, nil
 }
 
 func readAll(path string) ([]byte, error) {

@@ -227,10 +227,6 @@ var updateDeps = flag.Bool("update-cli-deps", false, "write testdata/cli-deps.tx
 // library, which differ between releases of Go.
 func TestDependenciesOfTheCommandLine(t *testing.T) {
 	const main, list = "./client/o2fa", "testdata/cli-deps.txt"
-	if _, err := os.Stat(main + "/main.go"); err != nil {
-		t.Log("there is no command line yet")
-		return
-	}
 	cmd := exec.Command("go", "list", "-deps", main)
 	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0", "GOFLAGS=")
 	cmd.Stderr = os.Stderr

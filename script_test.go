@@ -207,10 +207,7 @@ func stopDaemon(t testing.TB, b *sandbox, dir string) {
 	if err != nil || !held {
 		return
 	}
-	for _, name := range []string{"cmdline", "environ"} {
-		data, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(info.PID), name))
-		b.transcript.Write(data)
-	}
+	b.observe(info.PID)
 	if err := terminate(info.PID); err != nil {
 		t.Errorf("ending daemon %d: %v", info.PID, err)
 	}
@@ -222,6 +219,14 @@ func stopDaemon(t testing.TB, b *sandbox, dir string) {
 		}
 		pause()
 		_, held, _ = socket.ReadLock(profile)
+	}
+}
+
+// observe keeps what the system shows of a process to others.
+func (b *sandbox) observe(pid int) {
+	for _, name := range []string{"cmdline", "environ"} {
+		data, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), name))
+		b.transcript.Write(data)
 	}
 }
 
@@ -243,10 +248,19 @@ func terminate(pid int) error {
 // search looks for the canary in every file of the sandbox, their names, and
 // all that was printed or passed as an argument.
 func (b *sandbox) search(t testing.TB) {
+	found := b.find(t)
+	slices.Sort(found)
+	for _, place := range found {
+		t.Error("the canary stands in " + place)
+	}
+}
+
+// find returns where the canary stands, and in which form.
+func (b *sandbox) find(t testing.TB) (found []string) {
 	look := func(where string, data []byte) {
 		for form, needle := range canaryForms(b.canary) {
 			if bytes.Contains(data, needle) {
-				t.Errorf("the canary stands in %s as %s", where, form)
+				found = append(found, where+" as "+form)
 			}
 		}
 	}
@@ -270,6 +284,28 @@ func (b *sandbox) search(t testing.TB) {
 	})
 	if err != nil {
 		t.Errorf("searching for the canary: %v", err)
+	}
+	return found
+}
+
+// TestCanaryIsFound plants a canary in each form and place that is searched.
+func TestCanaryIsFound(t *testing.T) {
+	canary := make([]byte, 20)
+	if _, err := rand.Read(canary); err != nil {
+		t.Fatal(err)
+	}
+	for form, needle := range canaryForms(canary) {
+		b := &sandbox{work: t.TempDir(), canary: canary}
+		if found := b.find(t); len(found) != 0 {
+			t.Fatalf("found where nothing is: %v", found)
+		}
+		if err := os.WriteFile(filepath.Join(b.work, "file"), append([]byte("before"), needle...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b.transcript.Write(needle)
+		if found := b.find(t); len(found) < 2 {
+			t.Errorf("%s in a file and in the output: found %v", form, found)
+		}
 	}
 }
 
@@ -438,6 +474,7 @@ func scriptStopped(ts *testscript.TestScript, _ bool, args []string) {
 		if !held {
 			continue
 		}
+		b.observe(info.PID)
 		ts.Check(terminate(info.PID))
 		for deadline := time.Now().Add(patience); held; pause() {
 			if time.Now().After(deadline) {

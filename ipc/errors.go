@@ -137,17 +137,3 @@ func (e *Error) Status() int {
 	}
 	return 500
 }
-
-// CodeOf returns the code of the first sentinel or Error in err's chain, and
-// CodeInternal for an error that has none.
-func CodeOf(err error) ErrorCode {
-	if e := (*Error)(nil); errors.As(err, &e) {
-		return e.Code
-	}
-	for _, c := range codes {
-		if errors.Is(err, c.sentinel) {
-			return c.code
-		}
-	}
-	return CodeInternal
-}

@@ -33,9 +33,6 @@ const (
 const (
 	MaxRequestBody = 1 << 20   // one MiB
 	MaxReplyBody   = 256 << 20 // what a client is ready to read: 100,000 entries with room
-	MaxName        = 1 << 10   // name, issuer, account, one tag
-	MaxNote        = 4 << 10
-	MaxSecret      = 1 << 10 // raw bytes of a secret
 )
 
 // State is what the daemon can do at the moment.
@@ -53,7 +50,7 @@ const (
 // Status is the reply to GET /v1/status.
 type Status struct {
 	State       State              `json:"state"`
-	Problem     *Error             `json:"problem,omitempty"` // why not ready, or what is wrong although ready
+	Problem     *Error             `json:"problem,omitempty"` // what is wrong, if anything is; always in StateFailed
 	Release     string             `json:"release"`
 	API         int                `json:"api"`
 	PID         int                `json:"pid"`
@@ -142,8 +139,8 @@ type UnlockRequest struct {
 	Passphrase string `json:"passphrase,omitempty"`
 }
 
-// Entry is one account that yields codes. Secret and PIN are empty unless the
-// request said secrets=true.
+// Entry is one account that yields codes. Secret is empty unless the request
+// said secrets=true.
 type Entry struct {
 	ID        string   `json:"id"`   // 32 hex digits
 	Type      string   `json:"type"` // totp, hotp
@@ -155,7 +152,6 @@ type Entry struct {
 	Period    int      `json:"period,omitempty"`  // seconds
 	Counter   *uint64  `json:"counter,omitempty"` // hotp: of the next code
 	Tags      []string `json:"tags,omitempty"`
-	Note      string   `json:"note,omitempty"`
 	Pinned    bool     `json:"pinned,omitempty"`
 	Source    string   `json:"source"`           // where it came from: added, secrets.json
 	Mask      string   `json:"mask"`             // I...E: first and last base32 character of the secret

@@ -79,7 +79,17 @@ func (r *report) note(e event) {
 		r.failed = true
 		r.show(key)
 	case e.Action == "pass":
+		r.showSeeds(key)
 		delete(r.logs, key)
+	}
+}
+
+// showSeeds prints what a test says of the seed that repeats it.
+func (r *report) showSeeds(key string) {
+	for line := range strings.Lines(r.logs[key]) {
+		if strings.Contains(line, "seed ") {
+			fmt.Fprint(r.out, line)
+		}
 	}
 }
 

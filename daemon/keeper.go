@@ -16,7 +16,7 @@ import (
 )
 
 // keeper owns the vault's life: which state it is in, and who moves it to
-// another. One attempt to open, make, unlock or lock runs at a time, by try; it
+// another. One attempt to open, make, unlock or lock runs at a time, by run; it
 // asks keystores and reads the disk without holding anything that a status or a
 // code would wait for.
 type keeper struct {

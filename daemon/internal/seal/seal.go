@@ -8,7 +8,7 @@
 //	plaintext       = data ‖ 0x80 ‖ 0x00…, to the next multiple of 256
 //
 // The format is frozen: docs/vectors/seal.json holds vectors that this package
-// and the web page both pass.
+// and any other implementation have to pass.
 package seal
 
 import (

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// vectorFile is shared with the tests of the web page.
+// vectorFile is for whoever writes another implementation, too.
 const vectorFile = "../../../docs/vectors/seal.json"
 
 var freeze = flag.Bool("freeze", false, "write docs/vectors/seal.json, which is done once for a format")

@@ -8,8 +8,8 @@ import (
 // Resolve returns the one live entry that a person means by name: by its id, by
 // its exact name, by its name but for case, by its issuer, by the beginning of
 // its name, by the first six or more digits of its id, by a part of name,
-// issuer or account; the first of these that matches anything decides. *AmbiguousError if it matches several,
-// *NotFoundError if nothing does. An exact name opens that entry's summary
+// issuer or account; the first of these that matches anything decides.
+// *AmbiguousError if it matches several, *NotFoundError if nothing does. An exact name opens that entry's summary
 // alone, and a name that led to an entry lately opens nothing.
 func (v *Vault) Resolve(name string) (Summary, error) {
 	k, err := v.unlocked()

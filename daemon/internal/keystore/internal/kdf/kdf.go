@@ -39,7 +39,7 @@ type Cost struct {
 }
 
 // Default takes about half a second on an ordinary machine: the second set of
-// RFC 9106 §4 with twice the memory. bench_test.go measures it.
+// RFC 9106 §4 with twice the memory. kdf_test.go measures it.
 func Default() Cost { return Cost{time: 3, memoryKiB: 128 << 10, threads: 4} }
 
 // Cheap is for tests alone: a derivation of microseconds.

@@ -17,9 +17,12 @@ import (
 // patience is how long anything may take before a measurement gives up.
 const patience = 2 * time.Minute
 
-// pause is between two looks for something that comes about by itself. It is
-// the resolution of what is measured that way.
-const pause = 200 * time.Microsecond
+// Pauses between two looks for something that comes about by itself: the
+// resolution of what is measured that way. A look costs the daemon time, too.
+const (
+	Fine   = 200 * time.Microsecond
+	coarse = 5 * time.Millisecond
+)
 
 // Daemon is an o2fad that runs.
 type Daemon struct {
@@ -71,7 +74,7 @@ func (d *Daemon) init(ctx context.Context) (time.Duration, error) {
 
 // Ready waits until the daemon serves entries entries.
 func (d *Daemon) Ready(ctx context.Context, entries int) error {
-	err := Await(ctx, func() (bool, error) {
+	err := Await(ctx, coarse, func() (bool, error) {
 		var err error
 		if d.Socket, err = d.profile.Socket(); err != nil {
 			return false, nil // it has not written its lock file
@@ -94,7 +97,7 @@ func (d *Daemon) Stop() error {
 }
 
 // Await returns when done says so or fails, or when it took too long.
-func Await(ctx context.Context, done func() (bool, error)) error {
+func Await(ctx context.Context, pause time.Duration, done func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {

@@ -88,7 +88,7 @@ func (b *bout) run(ctx context.Context, out io.Writer) error {
 	defer os.Remove(bare)
 	defer echo.Wait()
 	defer echo.Process.Kill()
-	err = rig.Await(ctx, func() (bool, error) { _, err := rig.Exchange(bare, "POST", "/", b.accept); return err == nil, nil })
+	err = rig.Await(ctx, rig.Fine, func() (bool, error) { _, err := rig.Exchange(bare, "POST", "/", b.accept); return err == nil, nil })
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (b *bout) round(ctx context.Context, socket string) (float64, error) {
 	var group sync.WaitGroup
 	start := time.Now()
 	for i := range b.conns {
-		group.Go(func() { counts[i], errs[i] = b.ask(ctx, socket) })
+		group.Go(func() { counts[i], errs[i] = b.ask(ctx, socket, rig.Name(i)) })
 	}
 	group.Wait()
 	took := time.Since(start)
@@ -137,14 +137,14 @@ func (b *bout) round(ctx context.Context, socket string) (float64, error) {
 	return float64(total) / took.Seconds(), errors.Join(errs...)
 }
 
-// ask repeats one request on one connection until ctx ends.
-func (b *bout) ask(ctx context.Context, socket string) (n int, err error) {
+// ask repeats the request for one entry on one connection until ctx ends.
+func (b *bout) ask(ctx context.Context, socket, name string) (n int, err error) {
 	conn, err := net.Dial("unix", socket)
 	if err != nil {
 		return 0, err
 	}
 	defer conn.Close()
-	request := []byte("POST " + rig.CodePath(rig.Name(0)) + " HTTP/1.1\r\nHost: o2fa\r\nAccept: " + b.accept + "\r\nContent-Length: 0\r\n\r\n")
+	request := []byte("POST " + rig.CodePath(name) + " HTTP/1.1\r\nHost: o2fa\r\nAccept: " + b.accept + "\r\nContent-Length: 0\r\n\r\n")
 	reader := bufio.NewReader(conn)
 	for ctx.Err() == nil {
 		if _, err := conn.Write(request); err != nil {

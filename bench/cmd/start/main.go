@@ -110,7 +110,7 @@ func (s size) starts(ctx context.Context, out io.Writer, how string, profile rig
 			return err
 		}
 		var code []byte
-		err = rig.Await(ctx, func() (bool, error) {
+		err = rig.Await(ctx, rig.Fine, func() (bool, error) {
 			code, err = rig.Exchange(socket, "POST", rig.CodePath(rig.Name(i+1)), "text/plain")
 			return err == nil, nil
 		})

@@ -50,7 +50,7 @@ func measure(ctx context.Context, out io.Writer, entries int, settle, length tim
 	}
 	fmt.Fprintf(out, "made the vault in %s\n", rig.Millis(took))
 	if err := watch(ctx, out, "the daemon that made the vault", daemon, settle, length); err != nil {
-		daemon.Stop()
+		_ = daemon.Stop()
 		return err
 	}
 	if err := daemon.Stop(); err != nil {
@@ -60,7 +60,7 @@ func measure(ctx context.Context, out io.Writer, entries int, settle, length tim
 	if err != nil {
 		return err
 	}
-	defer daemon.Stop()
+	defer func() { _ = daemon.Stop() }()
 	if err := daemon.Ready(ctx, entries); err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ func measure(ctx context.Context, out io.Writer, runs, entries int) error {
 	if err != nil {
 		return err
 	}
-	defer daemon.Stop()
+	defer func() { _ = daemon.Stop() }()
 	list := []*contestant{
 		{name: "o2fa code", argv: []string{r.Bin("o2fa"), "code", rig.Name(0)}},
 		{name: "oathtool", argv: []string{oathtool, "--totp", "-b", rig.Secret}, goal: 1.8},
@@ -80,7 +80,7 @@ func run(ctx context.Context, list []*contestant, runs int, env []string) error 
 			order = append(order, c)
 		}
 	}
-	rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+	rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] }) //nolint:gosec // the order of measurements is no secret
 	// A file and no pipe: the harness then has nothing to do while it waits.
 	stdout, err := os.CreateTemp("", "o2fa-bench-out-")
 	if err != nil {

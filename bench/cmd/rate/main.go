@@ -54,7 +54,7 @@ func measure(ctx context.Context, out io.Writer, rounds int, length time.Duratio
 	if err != nil {
 		return err
 	}
-	defer daemon.Stop()
+	defer func() { _ = daemon.Stop() }()
 	fmt.Fprintf(out, "%s\n%d entries, %d rounds of %v each, alternating\n\n", rig.Machine(), entries, rounds, length)
 	fmt.Fprintf(out, "%-18s %12s %12s   %s\n", "", "o2fad", "bare server", "median of the rounds' ratios")
 	for _, accept := range []string{"text/plain", "application/json"} {
@@ -86,8 +86,8 @@ func (b *bout) run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer os.Remove(bare)
-	defer echo.Wait()
-	defer echo.Process.Kill()
+	defer func() { _ = echo.Wait() }()
+	defer func() { _ = echo.Process.Kill() }()
 	err = rig.Await(ctx, rig.Fine, func() (bool, error) { _, err := rig.Exchange(bare, "POST", "/", b.accept); return err == nil, nil })
 	if err != nil {
 		return err

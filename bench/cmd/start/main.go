@@ -116,7 +116,7 @@ func (s size) starts(ctx context.Context, out io.Writer, how string, profile rig
 		})
 		took := time.Since(start)
 		if err != nil || len(code) != 7 {
-			daemon.Stop()
+			_ = daemon.Stop()
 			return fmt.Errorf("waiting for the first code, got %q: %w", code, err)
 		}
 		if m, err = rig.MemoryOf(daemon.PID); err != nil {

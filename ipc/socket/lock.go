@@ -153,3 +153,13 @@ func readInfo(f *os.File) LockInfo {
 	}
 	return info
 }
+
+// current reports whether f is still what its name says.
+func current(f *os.File) bool {
+	opened, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Lstat(f.Name())
+	return err == nil && os.SameFile(opened, named)
+}

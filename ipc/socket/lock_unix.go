@@ -36,16 +36,6 @@ func openLock(p Profile, create bool) (f *os.File, writable bool, err error) {
 	return f, writable, nil
 }
 
-// current reports whether f is still what its name says.
-func current(f *os.File) bool {
-	opened, err := f.Stat()
-	if err != nil {
-		return false
-	}
-	named, err := os.Lstat(f.Name())
-	return err == nil && os.SameFile(opened, named)
-}
-
 // tryLock takes the lock on f, shared or exclusive, and reports whether it got
 // it. It never waits.
 func tryLock(f *os.File, exclusive bool) (bool, error) {

@@ -29,6 +29,9 @@ func main() {
 	}
 }
 
+// rest is longer than a daemon takes to give unused memory back.
+const rest = 25 * time.Second
+
 // size is a number of entries and the goal for a start with so many.
 type size struct {
 	entries int
@@ -69,6 +72,15 @@ func (s size) measure(ctx context.Context, out io.Writer, r *rig.Rig, runs int) 
 	if err := s.change(ctx, out, profile, daemon); err != nil {
 		return err
 	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(rest):
+	}
+	if m, err = rig.MemoryOf(daemon.PID); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "  memory at rest                    %v\n", m)
 	if err := daemon.Stop(); err != nil {
 		return err
 	}

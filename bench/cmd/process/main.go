@@ -39,7 +39,7 @@ type contestant struct {
 }
 
 func measure(ctx context.Context, out io.Writer, runs, entries int) error {
-	r, err := rig.New(ctx, "baseline", "empty")
+	r, err := rig.New(ctx, "baseline", "bare", "empty")
 	if err != nil {
 		return err
 	}
@@ -61,6 +61,7 @@ func measure(ctx context.Context, out io.Writer, runs, entries int) error {
 		{name: "o2fa code", argv: []string{r.Bin("o2fa"), "code", rig.Name(0)}},
 		{name: "oathtool", argv: []string{oathtool, "--totp", "-b", rig.Secret}, goal: 1.8},
 		{name: "baseline", argv: []string{r.Bin("baseline"), daemon.Socket, rig.Name(0)}, goal: 1.5},
+		{name: "bare calls", argv: []string{r.Bin("bare"), daemon.Socket, rig.Name(0)}},
 		{name: "empty Go main", argv: []string{r.Bin("empty")}},
 	}
 	fmt.Fprintf(out, "%s\n%d entries, %d runs each, random order\n\n", rig.Machine(), entries, runs)

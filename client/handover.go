@@ -20,14 +20,10 @@ import (
 // without end.
 const handOverPause = time.Minute
 
-// maxVersionReply bounds what "o2fad version --json" may print, in bytes.
-const maxVersionReply = 4 << 10
-
 // candidate is an o2fad that could take over.
 type candidate struct {
-	path    string
-	Release string `json:"release"`
-	API     int    `json:"api"`
+	path string
+	ipc.VersionReply
 }
 
 // handOver makes the daemon that gave old end, so that the next connection
@@ -155,7 +151,7 @@ func (s *session) output(ctx context.Context, path string, args ...string) ([]by
 	defer cancel()
 	cmd := s.command(path, args...)
 	var out bytes.Buffer
-	cmd.Stdout = &limited{&out, maxVersionReply}
+	cmd.Stdout = &limited{&out, ipc.MaxVersionReply}
 	cmd.WaitDelay = time.Second
 	if err := cmd.Start(); err != nil {
 		return nil, err

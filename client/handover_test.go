@@ -106,7 +106,7 @@ func TestNoHandOverWithoutStart(t *testing.T) {
 
 func TestMustStay(t *testing.T) {
 	now := time.Unix(1e9, 0)
-	next := &candidate{Release: "2.0.0", API: ipc.Version}
+	next := &candidate{VersionReply: ipc.VersionReply{Release: "2.0.0", API: ipc.Version}}
 	for started, stays := range map[time.Time]bool{
 		now.Add(-time.Hour):       false,
 		now.Add(-time.Minute):     false,

@@ -25,17 +25,8 @@ type executable struct {
 	busy    bool
 }
 
-// VersionReply is what "o2fad version --json" prints.
-type VersionReply struct {
-	Release string `json:"release"`
-	API     int    `json:"api"`
-}
-
 // checkEvery bounds how often a busy daemon looks at its own file.
 const checkEvery = time.Second
-
-// maxVersion bounds what another o2fad may say of itself, in bytes.
-const maxVersion = 4 << 10
 
 func thisExecutable() *executable {
 	e := &executable{}
@@ -88,10 +79,10 @@ func newerRelease(path string) bool {
 	if err != nil || cmd.Start() != nil {
 		return false
 	}
-	data, readErr := io.ReadAll(io.LimitReader(out, maxVersion))
+	data, readErr := io.ReadAll(io.LimitReader(out, ipc.MaxVersionReply))
 	if cmd.Wait() != nil || readErr != nil {
 		return false
 	}
-	var v VersionReply
+	var v ipc.VersionReply
 	return json.Unmarshal(data, &v) == nil && ipc.NewerRelease(v.Release, o2fa.Version())
 }

@@ -6,6 +6,15 @@ import (
 	"strings"
 )
 
+// VersionReply is what "o2fa version --json" and "o2fad version --json" print.
+type VersionReply struct {
+	Release string `json:"release"`
+	API     int    `json:"api"` // Version
+}
+
+// MaxVersionReply bounds, in bytes, what a program may say of its version.
+const MaxVersionReply = 4 << 10
+
 // NewerRelease reports whether candidate may take over from running: both are
 // releases of the form 1.2.3 and candidate is the larger. A development build
 // (one with a hyphen) never takes over; any release takes over from the

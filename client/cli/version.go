@@ -21,10 +21,7 @@ func versionCommand() *command.Command {
 				inv.Printf("o2fa version: %s\n", o2fa.Version())
 				return nil
 			}
-			raw, err := json.Marshal(struct {
-				Release string `json:"release"`
-				API     int    `json:"api"`
-			}{o2fa.Version(), ipc.Version})
+			raw, err := json.Marshal(ipc.VersionReply{Release: o2fa.Version(), API: ipc.Version})
 			inv.PrintJSON(raw)
 			return err
 		},

@@ -108,7 +108,7 @@ func versionCommand() *command.Command {
 				inv.Printf("o2fad version: %s\n", o2fa.Version())
 				return nil
 			}
-			return json.NewEncoder(inv).Encode(daemon.VersionReply{Release: o2fa.Version(), API: ipc.Version})
+			return json.NewEncoder(inv).Encode(ipc.VersionReply{Release: o2fa.Version(), API: ipc.Version})
 		},
 	}
 }

@@ -21,11 +21,19 @@ const (
 	PathInit     = "/v1/init"           // POST InitRequest → InitReply
 	PathLock     = "/v1/lock"           // POST → Status
 	PathUnlock   = "/v1/unlock"         // POST UnlockRequest → Status
-	PathEntries  = "/v1/entries"        // GET ?search=&secrets=true → Entries; POST AddRequest → AddReply
+	PathEntries  = "/v1/entries"        // GET ?search=&tag=&pinned=true&prefix=&limit=&secrets=true → Entries; POST AddRequest → AddReply
 	PathFind     = "/v1/entries/find"   // POST FindRequest → Entries
+	PathEdit     = "/v1/entries/edit"   // POST EditRequest → EditReply
 	PathDelete   = "/v1/entries/delete" // POST DeleteRequest → DeleteReply
+	PathEntry    = "/v1/entry"          // GET ?name=&secrets=true → EntryDetail
 	PathCode     = "/v1/code"           // POST ?name=&min_valid= → Code, or text/plain
+	PathCodes    = "/v1/codes"          // GET ?search=&tag=&limit= → Codes
+	PathTrash    = "/v1/trash"          // GET → Entries, the last trashed first
+	PathRestore  = "/v1/trash/restore"  // POST RestoreRequest → RestoreReply
+	PathEmpty    = "/v1/trash/empty"    // POST EmptyRequest → EmptyReply
 	PathUndo     = "/v1/undo"           // POST → UndoReply
+	PathConfig   = "/v1/config"         // GET → Config; POST ConfigRequest → Config
+	PathReset    = "/v1/reset"          // POST ResetRequest → ResetReply; the daemon ends after it
 	PathShutdown = "/v1/shutdown"       // POST ShutdownRequest → empty object
 )
 
@@ -158,11 +166,73 @@ type Entry struct {
 	Secret    string   `json:"secret,omitempty"` // base32
 	Created   string   `json:"created"`          // RFC 3339
 	Updated   string   `json:"updated"`
+	Trashed   string   `json:"trashed,omitempty"` // RFC 3339; of an entry in the trash
 }
 
-// Entries is a list of entries, sorted by folded name, then id.
+// Entries is a list of entries: the pinned ones first, both parts sorted by
+// folded name, then id.
 type Entries struct {
 	Entries []Entry `json:"entries"`
+	Total   int     `json:"total"` // entries that matched, those beyond a limit too
+}
+
+// EntryDetail is all that there is to say of one entry. Asking for it is no
+// change: the counter of an hotp entry stays where it is.
+type EntryDetail struct {
+	Entry
+	Note string `json:"note,omitempty"`
+	// URI is the entry as otpauth:// URI, with its secret; only with secrets=true.
+	URI      string `json:"uri,omitempty"`
+	Versions int    `json:"versions"`          // earlier versions that the vault keeps
+	InFile   bool   `json:"in_file,omitempty"` // secrets.json holds its secret in clear
+}
+
+// EditRequest changes the fields that are given; the others stay. The version
+// before is kept, and undo brings it back.
+type EditRequest struct {
+	ID        string    `json:"id"` // 32 hex digits
+	Name      *string   `json:"name,omitempty"`
+	Issuer    *string   `json:"issuer,omitempty"`
+	Account   *string   `json:"account,omitempty"`
+	Note      *string   `json:"note,omitempty"`
+	Tags      *[]string `json:"tags,omitempty"` // replaces all; may be empty
+	AddTags   []string  `json:"add_tags,omitempty"`
+	DropTags  []string  `json:"drop_tags,omitempty"`
+	Pinned    *bool     `json:"pinned,omitempty"`
+	Secret    *string   `json:"secret,omitempty"`    // base32 as people paste it
+	Type      *string   `json:"type,omitempty"`      // totp, hotp
+	Algorithm *string   `json:"algorithm,omitempty"` // SHA1, SHA256, SHA512
+	Digits    *int      `json:"digits,omitempty"`    // 6 to 10
+	Period    *int      `json:"period,omitempty"`    // seconds; totp
+	Counter   *uint64   `json:"counter,omitempty"`   // of the next code; hotp
+}
+
+// EditReply holds the entry as it is now.
+type EditReply struct {
+	Entry   EntryDetail `json:"entry"`
+	Changed []string    `json:"changed"` // fields that are different now, by their names in EditRequest; may be empty
+	// SameName counts the entries that have this name now, as in AddReply.
+	SameName int `json:"same_name"`
+}
+
+// RestoreRequest brings entries back from the trash, all or none.
+type RestoreRequest struct {
+	IDs []string `json:"ids"`
+}
+
+// RestoreReply holds what was brought back.
+type RestoreReply struct {
+	Restored []Entry `json:"restored"`
+}
+
+// EmptyRequest removes entries from the trash for good, with their history.
+type EmptyRequest struct {
+	IDs []string `json:"ids,omitempty"` // none means all that are in the trash
+}
+
+// EmptyReply tells what was removed.
+type EmptyReply struct {
+	Removed int `json:"removed"`
 }
 
 // AddRequest adds one entry. Either Words or URI is set, or Secret.
@@ -202,6 +272,9 @@ type AddReply struct {
 type FindRequest struct {
 	Name   string `json:"name,omitempty"`
 	Secret string `json:"secret,omitempty"`
+	// Trashed looks into the trash instead; then an id, or its first digits,
+	// is a name too.
+	Trashed bool `json:"trashed,omitempty"`
 }
 
 // DeleteRequest moves entries to the trash, all or none.
@@ -224,12 +297,62 @@ type Code struct {
 	Name        string  `json:"name"`
 	Issuer      string  `json:"issuer,omitempty"`
 	Type        string  `json:"type"`
-	Code        string  `json:"code"`
+	Code        string  `json:"code,omitempty"`         // digits; never empty in the reply to /v1/code
 	SecondsLeft float64 `json:"seconds_left,omitempty"` // until the code changes; totp
 	ValidUntil  string  `json:"valid_until,omitempty"`  // RFC 3339; totp
 	Period      int     `json:"period,omitempty"`       // seconds; totp
 	Next        string  `json:"next,omitempty"`         // the code after this one; totp
 	Counter     *uint64 `json:"counter,omitempty"`      // hotp: that this code was made from
+}
+
+// Codes is the reply to GET /v1/codes: the codes of this moment, in the order of
+// Entries. An hotp entry has its counter and no code, since asking would use one up.
+type Codes struct {
+	Codes []Code `json:"codes"`
+	Total int    `json:"total"` // entries that matched, those beyond a limit too
+	At    string `json:"at"`    // the moment, RFC 3339
+}
+
+// Config is the daemon's configuration as it is in force.
+type Config struct {
+	Path     string    `json:"path"`              // config.toml
+	Present  bool      `json:"present"`           // there is such a file
+	Problem  string    `json:"problem,omitempty"` // why the file as it is now is not in force: what, in which line
+	Settings []Setting `json:"settings"`          // every key, sorted
+}
+
+// Setting is one key of config.toml.
+type Setting struct {
+	Key     string `json:"key"`
+	Value   string `json:"value"` // as "o2fa config set" takes it
+	Default string `json:"default"`
+	Source  string `json:"source"` // default, config.toml, or the variable that wins over it
+	Usage   string `json:"usage"`
+}
+
+// ConfigRequest changes config.toml; comments and other keys stay as they are.
+type ConfigRequest struct {
+	Set   map[string]string `json:"set,omitempty"`
+	Unset []string          `json:"unset,omitempty"` // back to the default
+}
+
+// ResetRequest removes the vault and what belongs to it, for good. Vault is its
+// id as status tells it, so that nobody removes another one than they saw; empty
+// where there is none to name.
+type ResetRequest struct {
+	Vault string `json:"vault"`
+}
+
+// ResetReply tells what is gone and what is still there.
+type ResetReply struct {
+	Removed []string `json:"removed"` // paths, and other things in words
+	Left    []Left   `json:"left"`
+}
+
+// Left is something that a reset did not remove.
+type Left struct {
+	What string `json:"what"` // a path, or other things in words
+	Why  string `json:"why"`
 }
 
 // UndoReply tells what was undone: the last change that had not been undone yet.

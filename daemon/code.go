@@ -109,22 +109,10 @@ func nameless(v *vault.Vault) ([]vault.Summary, error) {
 
 // compute opens the one secret and makes the code, and how long it is valid.
 func (d *Daemon) compute(v *vault.Vault, s vault.Summary) (code ipc.Code, left time.Duration, err error) {
-	code = ipc.Code{ID: s.ID.String(), Name: s.Name, Issuer: s.Issuer, Type: s.Type, Period: s.Period}
+	code = codeOf(s)
 	switch s.Type {
 	case "totp":
-		err = v.OpenSecret(s.ID, func(e *vault.Entry) error {
-			key, err := prepare(e)
-			if err != nil {
-				return err
-			}
-			now := d.now()
-			token := key.Token(now)
-			left = token.Expiry.Sub(now)
-			code.Code, code.Next = token.Code, key.HOTP(token.Counter+1)
-			code.SecondsLeft = left.Seconds()
-			code.ValidUntil = token.Expiry.UTC().Format(time.RFC3339)
-			return nil
-		})
+		left, err = timed(v, &code, s.ID, d.now)
 	case "hotp":
 		var used uint64
 		err = v.Step(s.ID, func(e *vault.Entry, counter uint64) error {
@@ -140,6 +128,64 @@ func (d *Daemon) compute(v *vault.Vault, s vault.Summary) (code ipc.Code, left t
 		err = &ipc.Error{Code: ipc.CodeInvalid, Message: fmt.Sprintf("entries of type %.10q yield no codes in this release", s.Type)}
 	}
 	return code, left, err
+}
+
+// timed fills in the code of an entry that goes by time, and returns how long it
+// is valid.
+func timed(v *vault.Vault, code *ipc.Code, id vault.ID, clock func() time.Time) (left time.Duration, err error) {
+	err = v.OpenSecret(id, func(e *vault.Entry) error {
+		key, err := prepare(e)
+		if err != nil {
+			return err
+		}
+		now := clock()
+		token := key.Token(now)
+		left = token.Expiry.Sub(now)
+		code.Code, code.Next = token.Code, key.HOTP(token.Counter+1)
+		code.SecondsLeft = left.Seconds()
+		code.ValidUntil = token.Expiry.UTC().Format(time.RFC3339)
+		return nil
+	})
+	return left, err
+}
+
+// getCodes answers with many codes, all of one moment. It changes nothing: an
+// entry that counts is told by its counter.
+func (d *Daemon) getCodes(r *http.Request) (any, error) {
+	want, err := parseFilter(r.URL.Query())
+	if err != nil {
+		return nil, err
+	}
+	now := d.now()
+	reply := ipc.Codes{At: now.UTC().Format(time.RFC3339Nano)}
+	err = d.keeper.use(r.Context(), func(v *vault.Vault) error {
+		list, err := v.List()
+		if err != nil {
+			return err
+		}
+		list, reply.Total = want.pick(list)
+		reply.Codes = make([]ipc.Code, 0, len(list))
+		for _, s := range list {
+			code := codeOf(s)
+			switch s.Type {
+			case "totp":
+				_, err = timed(v, &code, s.ID, func() time.Time { return now })
+			case "hotp":
+				code.Counter = &s.Counter
+			}
+			if err != nil {
+				return fmt.Errorf("opening entry %s: %w", s.ID, err)
+			}
+			reply.Codes = append(reply.Codes, code)
+		}
+		return nil
+	})
+	return reply, err
+}
+
+// codeOf is a code without its digits.
+func codeOf(s vault.Summary) ipc.Code {
+	return ipc.Code{ID: s.ID.String(), Name: s.Name, Issuer: s.Issuer, Type: s.Type, Period: s.Period}
 }
 
 // prepare makes the key of an opened entry.

@@ -192,8 +192,10 @@ func parseRows(record []byte) []secretsfile.Seen {
 }
 
 // countInFile returns how many of the entries the file was last seen to hold.
-func countInFile(tx *vault.Tx, ids []vault.ID) (int, error) {
-	record, err := tx.Meta(metaRows)
+func countInFile(v interface {
+	Meta(name string) ([]byte, error)
+}, ids []vault.ID) (int, error) {
+	record, err := v.Meta(metaRows)
 	if err != nil {
 		return 0, err
 	}

@@ -27,7 +27,7 @@ const (
 	PathDelete   = "/v1/entries/delete" // POST DeleteRequest → DeleteReply
 	PathEntry    = "/v1/entry"          // GET ?name=&secrets=true → EntryDetail
 	PathCode     = "/v1/code"           // POST ?name=&min_valid= → Code, or text/plain
-	PathCodes    = "/v1/codes"          // GET ?search=&tag=&limit= → Codes
+	PathCodes    = "/v1/codes"          // GET, as PathEntries → Codes
 	PathTrash    = "/v1/trash"          // GET → Entries, the last trashed first
 	PathRestore  = "/v1/trash/restore"  // POST RestoreRequest → RestoreReply
 	PathEmpty    = "/v1/trash/empty"    // POST EmptyRequest → EmptyReply
@@ -357,7 +357,7 @@ type Left struct {
 
 // UndoReply tells what was undone: the last change that had not been undone yet.
 type UndoReply struct {
-	Undone string `json:"undone"` // add, delete, edit, secrets-file
+	Undone string `json:"undone"` // add, delete, edit, restore, secrets-file
 	At     string `json:"at"`     // when that change was made, RFC 3339
 	Count  int    `json:"count"`  // entries it touched
 	// Names of those entries, at most ten.

@@ -50,7 +50,7 @@ func (tx *Tx) duplicate(e *Entry) (ID, bool, error) {
 			return ID{}, false, indexed(err)
 		}
 		equal := other.Trashed == 0 && same(e, &other)
-		other.wipe()
+		other.Wipe()
 		if equal {
 			return id, true, nil
 		}
@@ -66,12 +66,12 @@ func (tx *Tx) Edit(id ID, f func(e *Entry) error) error {
 	if err != nil {
 		return err
 	}
-	defer was.wipe()
+	defer was.Wipe()
 	if was.Trashed != 0 {
 		return ErrNotFound
 	}
 	is := was.clone()
-	defer func() { is.wipe() }()
+	defer func() { is.Wipe() }()
 	if err := f(&is); err != nil {
 		return err
 	}
@@ -175,7 +175,7 @@ func (v *Vault) Step(id ID, f func(e *Entry, counter uint64) error) error {
 		if err != nil {
 			return err
 		}
-		defer was.wipe()
+		defer was.Wipe()
 		switch {
 		case was.Trashed != 0:
 			return ErrNotFound
@@ -185,7 +185,7 @@ func (v *Vault) Step(id ID, f func(e *Entry, counter uint64) error) error {
 			return invalid("the counter has no next value")
 		}
 		is := was.clone()
-		defer is.wipe()
+		defer is.Wipe()
 		is.Counter++
 		if err := tx.put(&was, &is); err != nil {
 			return err

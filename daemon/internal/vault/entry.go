@@ -130,8 +130,8 @@ func (e *Entry) Summary() Summary {
 	}
 }
 
-// wipe clears the secrets of e.
-func (e *Entry) wipe() {
+// Wipe clears the secrets of e.
+func (e *Entry) Wipe() {
 	e.Secret.Wipe()
 	e.PIN.Wipe()
 }

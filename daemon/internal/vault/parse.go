@@ -25,7 +25,7 @@ func ParseEntry(data []byte) (Entry, error) {
 		err = p.e.checkBounds()
 	}
 	if err != nil {
-		p.e.wipe()
+		p.e.Wipe()
 		return Entry{}, err
 	}
 	return p.e, nil

@@ -59,7 +59,7 @@ func (k *keys) openEntry(p seal.Purpose, id ID, sealed, plain []byte) (Entry, []
 		err = errors.New("another id")
 	}
 	if err != nil {
-		e.wipe()
+		e.Wipe()
 		return Entry{}, out, corrupt("entry %s does not read: %v", id, err)
 	}
 	return e, out, nil
@@ -107,7 +107,7 @@ func (v *Vault) OpenSecret(id ID, f func(e *Entry) error) error {
 	if err != nil {
 		return err
 	}
-	defer e.wipe()
+	defer e.Wipe()
 	return f(&e)
 }
 
@@ -221,7 +221,7 @@ func (v *Vault) FindSecret(raw []byte) ([]Summary, error) {
 			return nil, err
 		}
 		s, same := e.Summary(), bytes.Equal(e.Secret.Reveal(), raw)
-		e.wipe()
+		e.Wipe()
 		if !same || s.Trashed != 0 {
 			return nil, corrupt("the secret index leads to another entry")
 		}
@@ -292,12 +292,27 @@ func (v *Vault) History(id ID) (versions []Entry, err error) {
 	})
 	if err != nil {
 		for i := range versions {
-			versions[i].wipe()
+			versions[i].Wipe()
 		}
 		return nil, err
 	}
 	slices.Reverse(versions)
 	return versions, nil
+}
+
+// Versions returns how many earlier versions of the entry the vault keeps.
+func (v *Vault) Versions(id ID) (n int, err error) {
+	if !v.Unlocked() {
+		return 0, ErrLocked
+	}
+	err = v.view(func(tx *bolt.Tx) error {
+		c := tx.Bucket(bucketHistory).Cursor()
+		for key, _ := c.Seek(id[:]); bytes.HasPrefix(key, id[:]); key, _ = c.Next() {
+			n++
+		}
+		return nil
+	})
+	return n, err
 }
 
 // historyKey is where version n of an entry stands.

@@ -3,6 +3,7 @@ package vault
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -20,7 +21,7 @@ func (tx *Tx) setTrashed(id ID, trashed bool) error {
 	if err != nil {
 		return err
 	}
-	defer was.wipe()
+	defer was.Wipe()
 	switch {
 	case trashed && was.Trashed != 0:
 		return ErrNotFound
@@ -28,7 +29,7 @@ func (tx *Tx) setTrashed(id ID, trashed bool) error {
 		return nil
 	}
 	is := was.clone()
-	defer is.wipe()
+	defer is.Wipe()
 	did := didRestore
 	is.Trashed = 0
 	if trashed {
@@ -64,14 +65,45 @@ func (v *Vault) PurgeTrash(before time.Time) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	var n int
+	return v.empty(list, func(s Summary, seen times) bool {
+		return max(s.Trashed, seen.since) < before.UnixMilli()
+	})
+}
+
+// Empty removes entries from the trash for good, history and all, and returns
+// how many it were: those with the given ids, or all if there are none.
+// ErrNotFound, and nothing is removed, if one of them is not in the trash. It
+// cannot be undone.
+func (v *Vault) Empty(ids []ID) (int, error) {
+	list, err := v.Trash()
+	if err != nil {
+		return 0, err
+	}
+	if len(ids) > 0 {
+		wanted := make(map[ID]bool, len(ids))
+		for _, id := range ids {
+			wanted[id] = true
+		}
+		list = slices.DeleteFunc(list, func(s Summary) bool { return !wanted[s.ID] })
+		if len(list) != len(wanted) {
+			return 0, ErrNotFound
+		}
+	}
+	if len(list) == 0 {
+		return 0, nil
+	}
+	return v.empty(list, func(Summary, times) bool { return true })
+}
+
+// empty removes those of a list of the trash of which gone says so.
+func (v *Vault) empty(list []Summary, gone func(Summary, times) bool) (n int, err error) {
 	err = v.Update("", func(tx *Tx) error {
 		seen, err := tx.noteTime()
 		if err != nil {
 			return err
 		}
 		for _, s := range list {
-			if max(s.Trashed, seen.since) >= before.UnixMilli() {
+			if !gone(s, seen) {
 				continue
 			}
 			removed, err := tx.purge(s.ID)

@@ -162,7 +162,7 @@ func (tx *Tx) undo(row journalRow) (Undone, error) {
 			return u, err
 		}
 		u.Names = append(u.Names, e.Name)
-		e.wipe()
+		e.Wipe()
 	}
 	return u, nil
 }
@@ -193,7 +193,7 @@ func (tx *Tx) undoEdit(d deed) error {
 	if err != nil {
 		return err
 	}
-	defer before.wipe()
+	defer before.Wipe()
 	return tx.Edit(d.ID, func(e *Entry) error {
 		for _, f := range d.Fields {
 			restoreField(e, &before, f)

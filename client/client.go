@@ -98,6 +98,21 @@ func (c *Client) Find(ctx context.Context, r ipc.FindRequest) (ipc.Entries, erro
 	return call[ipc.Entries](ctx, c, Request{Method: "POST", Path: ipc.PathFind, Body: r})
 }
 
+// Entry returns all that there is to say of the entry called name; its secret
+// and URI only if secrets says so.
+func (c *Client) Entry(ctx context.Context, name string, secrets bool) (ipc.EntryDetail, error) {
+	query := map[string]string{"name": name}
+	if secrets {
+		query["secrets"] = "true"
+	}
+	return call[ipc.EntryDetail](ctx, c, Request{Method: "GET", Path: ipc.PathEntry, Query: query})
+}
+
+// Edit changes an entry.
+func (c *Client) Edit(ctx context.Context, r ipc.EditRequest) (ipc.EditReply, error) {
+	return call[ipc.EditReply](ctx, c, Request{Method: "POST", Path: ipc.PathEdit, Body: r})
+}
+
 // Delete moves entries to the trash.
 func (c *Client) Delete(ctx context.Context, r ipc.DeleteRequest) (ipc.DeleteReply, error) {
 	return call[ipc.DeleteReply](ctx, c, Request{Method: "POST", Path: ipc.PathDelete, Body: r})
@@ -111,6 +126,21 @@ func (c *Client) Code(ctx context.Context, name string, minValid time.Duration) 
 		query["min_valid"] = minValid.String()
 	}
 	return call[ipc.Code](ctx, c, Request{Method: "POST", Path: ipc.PathCode, Query: query})
+}
+
+// Trash lists the entries in the trash.
+func (c *Client) Trash(ctx context.Context) (ipc.Entries, error) {
+	return call[ipc.Entries](ctx, c, Request{Method: "GET", Path: ipc.PathTrash})
+}
+
+// Restore brings entries back from the trash.
+func (c *Client) Restore(ctx context.Context, r ipc.RestoreRequest) (ipc.RestoreReply, error) {
+	return call[ipc.RestoreReply](ctx, c, Request{Method: "POST", Path: ipc.PathRestore, Body: r})
+}
+
+// Empty removes entries from the trash for good.
+func (c *Client) Empty(ctx context.Context, r ipc.EmptyRequest) (ipc.EmptyReply, error) {
+	return call[ipc.EmptyReply](ctx, c, Request{Method: "POST", Path: ipc.PathEmpty, Body: r})
 }
 
 // Undo takes the last change back.

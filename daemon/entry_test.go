@@ -3,43 +3,35 @@ package daemon_test
 import (
 	"encoding/json"
 	"errors"
+	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/o2fa/o2fa/client"
 	"github.com/o2fa/o2fa/daemon/daemontest"
 	"github.com/o2fa/o2fa/ipc"
 	"github.com/o2fa/o2fa/totp"
 )
 
-// ask is one request whose reply is decoded as T.
-func ask[T any](t *testing.T, d *daemontest.Daemon, r client.Request) (T, error) {
+// get is one GET whose reply is decoded as T.
+func get[T any](t *testing.T, d *daemontest.Daemon, path string, query url.Values) T {
 	t.Helper()
+	resp, body := raw(t, d, "GET", path+"?"+query.Encode(), "", nil)
 	var reply T
-	raw, err := d.Client.Do(t.Context(), r)
-	if err == nil {
-		err = json.Unmarshal(raw, &reply)
-	}
-	return reply, err
-}
-
-func detail(t *testing.T, d *daemontest.Daemon, name string, secrets bool) ipc.EntryDetail {
-	t.Helper()
-	query := map[string]string{"name": name}
-	if secrets {
-		query["secrets"] = "true"
-	}
-	reply, err := ask[ipc.EntryDetail](t, d, client.Request{Method: "GET", Path: ipc.PathEntry, Query: query})
-	if err != nil {
-		t.Fatalf("%s: %v", name, err)
+	if err := json.Unmarshal([]byte(body), &reply); err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s %v: %s %s", path, query, resp.Status, body)
 	}
 	return reply
 }
 
-func edit(t *testing.T, d *daemontest.Daemon, req ipc.EditRequest) (ipc.EditReply, error) {
+func detail(t *testing.T, d *daemontest.Daemon, name string, secrets bool) ipc.EntryDetail {
 	t.Helper()
-	return ask[ipc.EditReply](t, d, client.Request{Method: "POST", Path: ipc.PathEdit, Body: req})
+	reply, err := d.Client.Entry(t.Context(), name, secrets)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return reply
 }
 
 func TestDetailTellsAllAndStepsNothing(t *testing.T) {
@@ -77,7 +69,7 @@ func TestDetailTellsAllAndStepsNothing(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := ask[ipc.EntryDetail](t, d, client.Request{Method: "GET", Path: ipc.PathEntry}); !errors.Is(err, ipc.ErrBadRequest) {
+	if _, err := d.Client.Entry(t.Context(), "", false); !errors.Is(err, ipc.ErrBadRequest) {
 		t.Errorf("without a name: %v", err)
 	}
 }
@@ -86,7 +78,7 @@ func TestEdit(t *testing.T) {
 	d := daemontest.Run(t)
 	added := d.Add(t, rfcSecret, "github").Entry
 	name, issuer, pinned, digits, tags := "GitHub work", "GitHub", true, 8, []string{"a", "b"}
-	reply, err := edit(t, d, ipc.EditRequest{ID: added.ID, Name: &name, Issuer: &issuer, Pinned: &pinned, Digits: &digits, Tags: &tags,
+	reply, err := d.Client.Edit(t.Context(), ipc.EditRequest{ID: added.ID, Name: &name, Issuer: &issuer, Pinned: &pinned, Digits: &digits, Tags: &tags,
 		AddTags: []string{"c", "A"}, DropTags: []string{"B"}})
 	want := []string{"name", "issuer", "tags", "pinned", "digits"}
 	if err != nil || !slices.Equal(reply.Changed, want) || reply.Entry.Name != name || !slices.Equal(reply.Entry.Tags, []string{"a", "c"}) ||
@@ -96,7 +88,7 @@ func TestEdit(t *testing.T) {
 	if code, err := d.Client.Code(t.Context(), name, 0); err != nil || len(code.Code) != 8 {
 		t.Errorf("%+v, %v", code, err)
 	}
-	if reply, err = edit(t, d, ipc.EditRequest{ID: added.ID, Name: &name}); err != nil || len(reply.Changed) != 0 || reply.Entry.Versions != 1 {
+	if reply, err = d.Client.Edit(t.Context(), ipc.EditRequest{ID: added.ID, Name: &name}); err != nil || len(reply.Changed) != 0 || reply.Entry.Versions != 1 {
 		t.Errorf("an edit without a difference: %+v, %v", reply, err)
 	}
 	if undone, err := d.Client.Undo(t.Context()); err != nil || undone.Undone != "edit" {
@@ -111,7 +103,7 @@ func TestEditOfTheKey(t *testing.T) {
 	d := daemontest.Run(t)
 	id := d.Add(t, rfcSecret, "github").Entry.ID
 	secret, hotp, counter := "jbsw y3dp-ehpk 3pxp", "HOTP", uint64(3)
-	reply, err := edit(t, d, ipc.EditRequest{ID: id, Secret: &secret, Type: &hotp, Counter: &counter})
+	reply, err := d.Client.Edit(t.Context(), ipc.EditRequest{ID: id, Secret: &secret, Type: &hotp, Counter: &counter})
 	if err != nil || !slices.Equal(reply.Changed, []string{"secret", "type", "period", "counter"}) || reply.Entry.Secret != "" {
 		t.Fatalf("%+v, %v", reply, err)
 	}
@@ -119,10 +111,10 @@ func TestEditOfTheKey(t *testing.T) {
 		t.Errorf("%+v, %v", code, err)
 	}
 	totpType, period := "totp", 60
-	if reply, err = edit(t, d, ipc.EditRequest{ID: id, Type: &totpType}); err != nil || reply.Entry.Period != 30 || reply.Entry.Counter != nil {
+	if reply, err = d.Client.Edit(t.Context(), ipc.EditRequest{ID: id, Type: &totpType}); err != nil || reply.Entry.Period != 30 || reply.Entry.Counter != nil {
 		t.Errorf("%+v, %v", reply, err)
 	}
-	if reply, err = edit(t, d, ipc.EditRequest{ID: id, Period: &period}); err != nil || reply.Entry.Period != 60 {
+	if reply, err = d.Client.Edit(t.Context(), ipc.EditRequest{ID: id, Period: &period}); err != nil || reply.Entry.Period != 60 {
 		t.Errorf("%+v, %v", reply, err)
 	}
 	bad, steam, two, zero := "not base32 1", "steam", 2, 0
@@ -131,14 +123,14 @@ func TestEditOfTheKey(t *testing.T) {
 		"a period of 0": {Period: &zero}, "a counter of what has none": {Counter: &counter}, "an empty tag": {AddTags: []string{""}},
 	} {
 		req.ID = id
-		if reply, err := edit(t, d, req); !errors.Is(err, ipc.ErrInvalid) || strings.Contains(err.Error(), bad) {
+		if reply, err := d.Client.Edit(t.Context(), req); !errors.Is(err, ipc.ErrInvalid) || strings.Contains(err.Error(), bad) {
 			t.Errorf("%s: %+v, %v", what, reply, err)
 		}
 	}
 	if got := detail(t, d, "github", false); got.Versions != 3 {
 		t.Errorf("a refused edit left something: %+v", got)
 	}
-	if _, err := edit(t, d, ipc.EditRequest{ID: strings.Repeat("0", 32), Digits: &two}); !errors.Is(err, ipc.ErrNotFound) {
+	if _, err := d.Client.Edit(t.Context(), ipc.EditRequest{ID: strings.Repeat("0", 32), Digits: &two}); !errors.Is(err, ipc.ErrNotFound) {
 		t.Errorf("an id of nothing: %v", err)
 	}
 }
@@ -156,7 +148,7 @@ func TestTrash(t *testing.T) {
 	if _, err := d.Client.Delete(t.Context(), ipc.DeleteRequest{IDs: ids}); err != nil {
 		t.Fatal(err)
 	}
-	list, err := ask[ipc.Entries](t, d, client.Request{Method: "GET", Path: ipc.PathTrash})
+	list, err := d.Client.Trash(t.Context())
 	if err != nil || len(list.Entries) != 3 || list.Total != 3 || list.Entries[0].Trashed == "" {
 		t.Fatalf("%+v, %v", list, err)
 	}
@@ -167,10 +159,10 @@ func TestTrash(t *testing.T) {
 		}
 	}
 	restore := func(ids ...string) (ipc.RestoreReply, error) {
-		return ask[ipc.RestoreReply](t, d, client.Request{Method: "POST", Path: ipc.PathRestore, Body: ipc.RestoreRequest{IDs: ids}})
+		return d.Client.Restore(t.Context(), ipc.RestoreRequest{IDs: ids})
 	}
 	empty := func(ids ...string) (ipc.EmptyReply, error) {
-		return ask[ipc.EmptyReply](t, d, client.Request{Method: "POST", Path: ipc.PathEmpty, Body: ipc.EmptyRequest{IDs: ids}})
+		return d.Client.Empty(t.Context(), ipc.EmptyRequest{IDs: ids})
 	}
 	if reply, err := restore(ids[0]); err != nil || len(reply.Restored) != 1 || reply.Restored[0].Name != "one" || reply.Restored[0].Trashed != "" {
 		t.Errorf("%+v, %v", reply, err)
@@ -214,29 +206,26 @@ func TestCodesAndFilters(t *testing.T) {
 		}
 	}
 	pinned := true
-	if _, err := edit(t, d, ipc.EditRequest{ID: detail(t, d, "delta", false).ID, Pinned: &pinned}); err != nil {
+	if _, err := d.Client.Edit(t.Context(), ipc.EditRequest{ID: detail(t, d, "delta", false).ID, Pinned: &pinned}); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
-		query map[string]string
-		names string
-		total int
+		key, value string
+		names      string
+		total      int
 	}{
-		{nil, "delta alpha bravo Charlie", 4},
-		{map[string]string{"limit": "2"}, "delta alpha", 4},
-		{map[string]string{"limit": "1"}, "delta", 4},
-		{map[string]string{"search": "ALP"}, "alpha Charlie", 2},
-		{map[string]string{"search": "work"}, "delta bravo", 2},
-		{map[string]string{"tag": "work"}, "delta", 1},
-		{map[string]string{"pinned": "true"}, "delta", 1},
-		{map[string]string{"prefix": "c"}, "Charlie", 1},
-		{map[string]string{"search": "nothing"}, "", 0},
+		{"", "", "delta alpha bravo Charlie", 4},
+		{"limit", "2", "delta alpha", 4},
+		{"limit", "1", "delta", 4},
+		{"search", "ALP", "alpha Charlie", 2},
+		{"search", "work", "delta bravo", 2},
+		{"tag", "work", "delta", 1},
+		{"pinned", "true", "delta", 1},
+		{"prefix", "c", "Charlie", 1},
+		{"search", "nothing", "", 0},
 	} {
-		list, err := ask[ipc.Entries](t, d, client.Request{Method: "GET", Path: ipc.PathEntries, Query: c.query})
-		codes, codesErr := ask[ipc.Codes](t, d, client.Request{Method: "GET", Path: ipc.PathCodes, Query: c.query})
-		if err != nil || codesErr != nil {
-			t.Fatal(err, codesErr)
-		}
+		query := url.Values{c.key: {c.value}}
+		list, codes := get[ipc.Entries](t, d, ipc.PathEntries, query), get[ipc.Codes](t, d, ipc.PathCodes, query)
 		var listed, coded []string
 		for _, e := range list.Entries {
 			listed = append(listed, e.Name)
@@ -245,22 +234,22 @@ func TestCodesAndFilters(t *testing.T) {
 			coded = append(coded, code.Name)
 		}
 		if got := strings.Join(listed, " "); got != c.names || list.Total != c.total {
-			t.Errorf("%v: %s of %d, want %s of %d", c.query, got, list.Total, c.names, c.total)
+			t.Errorf("%v: %s of %d, want %s of %d", query, got, list.Total, c.names, c.total)
 		}
 		if !slices.Equal(listed, coded) || codes.Total != c.total {
-			t.Errorf("%v: codes of %v", c.query, coded)
+			t.Errorf("%v: codes of %v", query, coded)
 		}
 	}
 	for range 2 { // asking is no change
-		codes, err := ask[ipc.Codes](t, d, client.Request{Method: "GET", Path: ipc.PathCodes})
-		if err != nil || codes.Codes[0].Code != "94287082" || codes.Codes[0].SecondsLeft != 1 || codes.At != "1970-01-01T00:00:59Z" ||
+		codes := get[ipc.Codes](t, d, ipc.PathCodes, nil)
+		if codes.Codes[0].Code != "94287082" || codes.Codes[0].SecondsLeft != 1 || codes.At != "1970-01-01T00:00:59Z" ||
 			codes.Codes[1].Code != "" || codes.Codes[1].Counter == nil || *codes.Codes[1].Counter != 5 {
-			t.Errorf("%+v, %v", codes, err)
+			t.Errorf("%+v", codes)
 		}
 	}
 	for _, limit := range []string{"0", "-1", "x"} {
-		if _, err := ask[ipc.Codes](t, d, client.Request{Method: "GET", Path: ipc.PathCodes, Query: map[string]string{"limit": limit}}); !errors.Is(err, ipc.ErrBadRequest) {
-			t.Errorf("limit %s: %v", limit, err)
+		if resp, body := raw(t, d, "GET", ipc.PathCodes+"?limit="+limit, "", nil); resp.StatusCode != http.StatusBadRequest {
+			t.Errorf("limit %s: %s %s", limit, resp.Status, body)
 		}
 	}
 }

@@ -93,6 +93,13 @@ func (r *Rig) Close() { os.RemoveAll(r.dir) }
 // Bin returns the path of a binary.
 func (r *Rig) Bin(name string) string { return filepath.Join(r.dir, "bin") + "/" + name }
 
+// Dir makes a directory that only its owner may enter, below those of the names
+// before the last.
+func (r *Rig) Dir(names ...string) (string, error) {
+	dir := filepath.Join(r.dir, filepath.Join(names...))
+	return dir, os.MkdirAll(dir, 0o700)
+}
+
 // Copy lays a program of the system beside ours, so that no file system makes a
 // difference, and returns its path.
 func (r *Rig) Copy(name string) (string, error) {
@@ -128,13 +135,19 @@ func (r *Rig) Profile(n int) (Profile, error) {
 // Name returns the name of entry i of every profile.
 func Name(i int) string { return fmt.Sprintf("Service%06d:alice@example.com", i) }
 
+// Row is one name and its secret in base32, as secrets.json has them.
+type Row struct {
+	Name   string `json:"name"`
+	Secret string `json:"secret"`
+}
+
 // fresh returns n rows with random secrets, but for the first.
-func fresh(n int) []row {
-	rows := make([]row, n)
+func fresh(n int) []Row {
+	rows := make([]Row, n)
 	for i := range rows {
 		raw := make([]byte, 20)
 		rand.Read(raw)
-		rows[i] = row{Name(i), base32.StdEncoding.EncodeToString(raw)}
+		rows[i] = Row{Name(i), base32.StdEncoding.EncodeToString(raw)}
 	}
 	rows[0].Secret = Secret
 	return rows
@@ -142,30 +155,32 @@ func fresh(n int) []row {
 
 // AppendSecret adds one row to secrets.json, under name.
 func (p Profile) AppendSecret(name string) error {
-	var file secretsFile
-	data, err := os.ReadFile(p.secrets())
-	if err == nil {
-		err = json.Unmarshal(data, &file)
-	}
+	rows, err := p.Rows()
 	if err != nil {
 		return err
 	}
-	return p.write(append(file.Secrets, row{name, Secret}))
+	return p.write(append(rows, Row{name, Secret}))
+}
+
+// Rows returns what secrets.json holds.
+func (p Profile) Rows() ([]Row, error) {
+	data, err := os.ReadFile(p.secrets())
+	if err != nil {
+		return nil, err
+	}
+	var file secretsFile
+	err = json.Unmarshal(data, &file)
+	return file.Secrets, err
 }
 
 // RemoveSecrets removes secrets.json, as somebody does who has moved to o2fa.
 func (p Profile) RemoveSecrets() error { return os.Remove(p.secrets()) }
 
-type row struct {
-	Name   string `json:"name"`
-	Secret string `json:"secret"`
-}
-
 type secretsFile struct {
-	Secrets []row `json:"secrets"`
+	Secrets []Row `json:"secrets"`
 }
 
-func (p Profile) write(rows []row) error {
+func (p Profile) write(rows []Row) error {
 	data, err := json.Marshal(secretsFile{rows})
 	if err != nil {
 		return err

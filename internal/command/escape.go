@@ -10,29 +10,24 @@ import (
 
 // Escape returns text that is safe to print in one line on a terminal: control
 // characters of both sets, line and paragraph separators, and all invisible
-// format characters (bidi overrides and isolates, zero-width, tags) are shown
+// characters (bidi overrides and isolates, zero-width, tags, fillers) are shown
 // as \u{…}, bytes that are no UTF-8 as \x{…}. A backslash that would read as
-// such an escape is itself escaped, so different texts stay different. The one
-// format character let through is the joiner between two emoji, which makes one
-// picture of them.
+// such an escape is itself escaped, so different texts stay different.
+//
+// Marks pass where they belong: up to maxMarks on one character, a joiner
+// between two emoji, a selector behind what it selects a form of. Marks at the
+// beginning would stand on what was printed before.
 func Escape(text string) string {
 	if isPlain(text) {
 		return text
 	}
 	var b strings.Builder
-	var before rune
-	for i, size := 0, 0; i < len(text); i += size {
-		var r rune
-		r, size = utf8.DecodeRuneInString(text[i:])
-		rest := text[i+size:]
-		joins := r == joiner && isEmoji(before) && startsWithEmoji(rest)
-		before = r
+	for g := (gaze{rest: text}); g.rest != ""; {
+		r, size, safe := g.next()
 		switch {
-		case joins:
-			b.WriteRune(r)
 		case r == utf8.RuneError && size == 1:
-			fmt.Fprintf(&b, `\x{%x}`, text[i])
-		case unsafeRune(r), r == '\\' && (strings.HasPrefix(rest, "u{") || strings.HasPrefix(rest, "x{")):
+			fmt.Fprintf(&b, `\x{%x}`, text[len(text)-len(g.rest)-1])
+		case !safe, r == '\\' && (strings.HasPrefix(g.rest, "u{") || strings.HasPrefix(g.rest, "x{")):
 			fmt.Fprintf(&b, `\u{%x}`, r)
 		default:
 			b.WriteRune(r)
@@ -48,9 +43,10 @@ func EscapeJSON(raw []byte) []byte {
 		return raw
 	}
 	out := make([]byte, 0, len(raw)+16)
-	for _, r := range string(raw) {
+	for g := (gaze{rest: string(raw)}); g.rest != ""; {
+		r, _, safe := g.next()
 		switch {
-		case r == '\n', r == '\t', !unsafeRune(r):
+		case r == '\n', r == '\t', safe:
 			out = utf8.AppendRune(out, r)
 		case r > 0xffff:
 			high, low := utf16.EncodeRune(r)
@@ -73,78 +69,84 @@ func isPlain(text string) bool {
 	return true
 }
 
-// unsafeRune says whether r could act on a terminal, or deceive its reader.
-func unsafeRune(r rune) bool {
-	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)
+// maxMarks is how many marks one character may carry: more than any script
+// needs, and too few to paint over the lines around.
+const maxMarks = 4
+
+// gaze walks over a text and says of each character whether it is fit to be
+// shown where it stands.
+type gaze struct {
+	rest   string
+	before rune // the last character that was fit, 0 at the beginning and after one that was not
+	marks  int  // how many marks the last character has
 }
 
-// joiner is U+200D, the zero-width joiner.
-const joiner = 0x200d
+// next returns the character that begins the rest, its bytes, and whether it
+// is fit to be shown.
+func (g *gaze) next() (r rune, size int, safe bool) {
+	r, size = utf8.DecodeRuneInString(g.rest)
+	g.rest = g.rest[size:]
+	mark := isMark(r)
+	switch {
+	case r == utf8.RuneError && size == 1:
+	case r == joiner:
+		safe = isEmoji(g.before) && startsWithEmoji(g.rest)
+	case unicode.Is(unicode.Variation_Selector, r):
+		safe = g.selects(r)
+	case mark && (g.before == 0 || g.marks == maxMarks):
+	default:
+		safe = !unsafeRune(r)
+	}
+	if g.before = 0; safe {
+		g.before = r
+	}
+	if g.marks++; !mark {
+		g.marks = 0
+	}
+	return r, size, safe
+}
+
+// selects says whether a selector picks a form of the character before it: the
+// picture or the letter of a symbol or a keycap, or a variant of a Han character.
+func (g *gaze) selects(selector rune) bool {
+	if selector == asText || selector == asPicture {
+		return g.before != asPicture && isEmoji(g.before) || strings.ContainsRune("©®‼⁉™ℹ〰〽㊗㊙", g.before) ||
+			strings.ContainsRune("0123456789#*", g.before) && strings.HasPrefix(g.rest, "\u20e3")
+	}
+	return unicode.Is(unicode.Han, g.before)
+}
+
+// unsafeRune says whether r could act on a terminal, or deceive its reader: what
+// shows nothing, and what no character is yet, which some terminals leave out.
+func unsafeRune(r rune) bool {
+	switch {
+	case r < 0x80:
+		return unicode.IsControl(r)
+	case r == 0x2800: // a Braille pattern of no dots
+		return true
+	case isEmoji(r):
+		return false // newer ones than our tables, too
+	}
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Cn, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point)
+}
+
+// isMark says whether r is drawn onto the character before it.
+func isMark(r rune) bool { return r >= 0x300 && unicode.In(r, unicode.Mn, unicode.Me) }
+
+const (
+	joiner    = 0x200d // zero-width joiner
+	asText    = 0xfe0e // variation selector 15
+	asPicture = 0xfe0f // variation selector 16
+)
 
 // isEmoji says whether r is, or ends, a picture that a joiner may join: a
 // pictograph, a skin tone, or the selector that makes a symbol a picture.
 func isEmoji(r rune) bool {
-	return r >= 0x1f000 && r <= 0x1faff || r >= 0x2190 && r <= 0x2bff || r == 0xfe0f
+	return r >= 0x1f000 && r <= 0x1faff || r >= 0x2190 && r <= 0x2bff || r == asPicture
 }
 
 // startsWithEmoji says whether a picture begins text; a selector only ends one.
 func startsWithEmoji(text string) bool {
 	r, _ := utf8.DecodeRuneInString(text)
-	return r != 0xfe0f && isEmoji(r)
-}
-
-// wide lists the ranges of two cells, from Unicode's East Asian Width as
-// terminals draw it. Names are short: a few ranges do where a table would cost
-// each start of the program.
-var wide = [...][2]rune{
-	{0x1100, 0x115f}, {0x2e80, 0x303e}, {0x3041, 0x33ff}, {0x3400, 0x4dbf}, {0x4e00, 0x9fff},
-	{0xa000, 0xa4cf}, {0xac00, 0xd7a3}, {0xf900, 0xfaff}, {0xfe30, 0xfe6f}, {0xff00, 0xff60},
-	{0xffe0, 0xffe6}, {0x1f300, 0x1f64f}, {0x1f680, 0x1f6ff}, {0x1f900, 0x1f9ff}, {0x20000, 0x3fffd},
-}
-
-// Width returns how many cells of a terminal an escaped text takes: combining
-// marks take none, East Asian and emoji two.
-func Width(text string) int {
-	cells := 0
-	for _, r := range text {
-		switch {
-		case r < 0x300:
-			cells++
-		case r == joiner, unicode.In(r, unicode.Mn, unicode.Me):
-		case isWide(r):
-			cells += 2
-		default:
-			cells++
-		}
-	}
-	return cells
-}
-
-func isWide(r rune) bool {
-	for _, w := range wide {
-		if r >= w[0] && r <= w[1] {
-			return true
-		}
-	}
-	return false
-}
-
-// Cut returns an escaped text that takes at most the given number of cells, the
-// last of which is … where something was cut off.
-func Cut(text string, cells int) string {
-	if Width(text) <= cells {
-		return text
-	}
-	kept := 0
-	for i, r := range text {
-		if kept += Width(string(r)); kept > cells-1 {
-			return text[:i] + "…"
-		}
-	}
-	return text
-}
-
-// Pad returns text with blanks up to the given number of cells.
-func Pad(text string, cells int) string {
-	return text + strings.Repeat(" ", max(0, cells-Width(text)))
+	return r != asPicture && isEmoji(r)
 }

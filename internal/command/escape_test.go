@@ -25,6 +25,19 @@ func TestEscape(t *testing.T) {
 		{"bad\xff\xfe", `bad\x{ff}\x{fe}`},
 		{`C:\users`, `C:\users`}, {`\u{1b}`, `\u{5c}u{1b}`}, {`\x{1b}`, `\u{5c}x{1b}`},
 		{"\ufffd", "\ufffd"},
+		// Marks: as many as scripts need, and never on what stands before the text.
+		{"Z\u0301\u0302\u0303\u0304\u0305\u0306o\u0301", "Z\u0301\u0302\u0303\u0304\\u{305}\\u{306}o\u0301"},
+		{"\u0301x", `\u{301}x`}, {"\x1b\u0301", `\u{1b}\u{301}`}, {"e\u20dd", "e\u20dd"},
+		{"שָׁלוֹם ที่ বাংলা བསྒྲུབས", "שָׁלוֹם ที่ বাংলা བསྒྲུབས"},
+		// Selectors: only where they select.
+		{"⚙\ufe0f ❤\ufe0e 1\ufe0f\u20e3 ©\ufe0f 葛\U000e0100 🇨🇭", "⚙\ufe0f ❤\ufe0e 1\ufe0f\u20e3 ©\ufe0f 葛\U000e0100 🇨🇭"},
+		{"a\ufe0f 1\ufe0f ⚙\ufe0f\ufe0f \ufe0f a\ufe00 a\U000e0100", `a\u{fe0f} 1\u{fe0f} ⚙` + "\ufe0f" + `\u{fe0f} \u{fe0f} a\u{fe00} a\u{e0100}`},
+		// What shows nothing, or is no character.
+		{"a\u3164b\uffa0c\u115f\u1160\u2800", `a\u{3164}b\u{ffa0}c\u{115f}\u{1160}\u{2800}`},
+		{"a\u034fb\u17b4\u180e\u061c", `a\u{34f}b\u{17b4}\u{180e}\u{61c}`},
+		{"\ufffe\U0010ffff\u0378", `\u{fffe}\u{10ffff}\u{378}`},
+		{"\U0001fae9 \ue0b0", "\U0001fae9 \ue0b0"}, // newer than our tables; of the user's own font
+		{"🏴\U000e0067\U000e007f", `🏴\u{e0067}\u{e007f}`},
 	} {
 		if got := Escape(tc.in); got != tc.want {
 			t.Errorf("Escape(%q) = %s, want %s", tc.in, got, tc.want)
@@ -38,7 +51,9 @@ func FuzzEscape(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		got := Escape(s)
-		unsafe := func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) && r != joiner }
+		unsafe := func(r rune) bool {
+			return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp) || unicode.Is(unicode.Cf, r) && r != joiner
+		}
 		if !utf8.ValidString(got) || strings.ContainsFunc(got, unsafe) {
 			t.Errorf("Escape(%q) = %q", s, got)
 		}
@@ -83,33 +98,4 @@ func parseHex(s string) (n int) {
 		n = n*16 + strings.IndexRune("0123456789abcdef", c)
 	}
 	return n
-}
-
-func TestWidth(t *testing.T) {
-	for _, tc := range []struct {
-		text  string
-		cells int
-	}{{"", 0}, {"abc", 3}, {"Zürich", 6}, {"Zu\u0308rich", 6}, {"日本", 4}, {"👍", 2}, {"👨\u200d👩", 4}, {"Ж", 1}, {"한국", 4}} {
-		if got := Width(tc.text); got != tc.cells {
-			t.Errorf("Width(%q) = %d, want %d", tc.text, got, tc.cells)
-		}
-	}
-	if got := Pad("日本", 6) + "|"; got != "日本  |" {
-		t.Errorf("%q", got)
-	}
-	if got := Pad("long", 2); got != "long" {
-		t.Errorf("%q", got)
-	}
-}
-
-func TestCut(t *testing.T) {
-	for _, tc := range []struct {
-		text  string
-		cells int
-		want  string
-	}{{"", 3, ""}, {"abc", 3, "abc"}, {"abcd", 3, "ab…"}, {"日本語", 6, "日本語"}, {"日本語", 5, "日本…"}, {"日本語", 4, "日…"}} {
-		if got := Cut(tc.text, tc.cells); got != tc.want || Width(got) > tc.cells {
-			t.Errorf("Cut(%q, %d) = %q, want %q", tc.text, tc.cells, got, tc.want)
-		}
-	}
 }

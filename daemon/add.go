@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/o2fa/o2fa/daemon/internal/vault"
 	"github.com/o2fa/o2fa/internal/secret"
@@ -147,6 +148,10 @@ func sortWords(req *ipc.AddRequest) error {
 		return &ipc.Error{Code: ipc.CodeInvalid, Message: "none of the words is a valid base32 secret or an otpauth URI",
 			Hint: "o2fa add, which asks for secret and name"}
 	}
+	if len(req.Words) == 2 && len(req.Words[at]) < weakSecret && looksSecret(req.Words[1-at]) {
+		return &ipc.Error{Code: ipc.CodeInvalid, Message: "one word is too short for a secret, and the other is none but looks like one",
+			Hint: "o2fa add SECRET -n NAME"}
+	}
 	if strings.HasPrefix(strings.ToLower(req.Words[at]), "otpauth:") {
 		req.URI = req.Words[at]
 	} else {
@@ -165,6 +170,18 @@ func isSecret(word string) bool {
 	raw, err := totp.DecodeSecret(word)
 	clear(raw)
 	return err == nil
+}
+
+// looksSecret says whether a word that is no secret may be one with a typing
+// error. Such a word must not become the name, in clear in every list, because
+// the name beside it ("mail") happens to be base32.
+func looksSecret(word string) bool {
+	if strings.Contains(strings.ToLower(word), "otpauth") {
+		return true
+	}
+	return len(word) >= weakSecret && !strings.ContainsFunc(word, func(r rune) bool {
+		return r >= 0x80 || !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789 -=", unicode.ToLower(r))
+	})
 }
 
 func entryFromURI(req ipc.AddRequest) (vault.Entry, error) {

@@ -302,6 +302,7 @@ func TestWordsInEitherOrder(t *testing.T) {
 		{[]string{rfcSecret, "github"}, "github", rfcSecret, 6},
 		{[]string{"github", rfcSecret}, "github", rfcSecret, 6},
 		{[]string{"mail", rfcSecret}, "mail", rfcSecret, 6},
+		{[]string{"GEZDGNBV", "ann@example.com-and-more"}, "ann@example.com-and-more", "GEZDGNBV", 6},
 		{[]string{rfcSecret, "JBSWY3DPEHPK3PXP"}, "JBSWY3DPEHPK3PXP", rfcSecret, 6},
 		{[]string{"gezd gnbv-gy3tqojq gezdgnbvgy3tqojq", "x"}, "x", rfcSecret, 6},
 		{[]string{rfcSecret}, "", rfcSecret, 6},
@@ -324,12 +325,14 @@ func TestWordsInEitherOrder(t *testing.T) {
 	if e := reply.Entry; err != nil || e.Period != 60 || e.Algorithm != "SHA256" || e.Digits != 7 || e.Issuer != "ACME" {
 		t.Errorf("what is said beside a URI: %+v, %v", e, err)
 	}
-	for _, words := range [][]string{{"github"}, {"not-base32!", "x1"}, {"a", "b", "c"}, {"otpauth://totp/x"}} {
+	for _, words := range [][]string{{"github"}, {"not-base32!", "x1"}, {"a", "b", "c"}, {"otpauth://totp/x"},
+		// A short word must not make a name of a secret with a typing error.
+		{"I65VU7K5ZQL7WB41", "mail"}, {"mail", "i65v u7k5 zql7 wb41"}, {"I65VU7K5ZQL7WB4E===", "mail"}, {"mail", "otpauth//totp/x?secret=" + rfcSecret}} {
 		_, err := d.Client.Add(t.Context(), ipc.AddRequest{Words: words})
 		if !errors.Is(err, ipc.ErrInvalid) && !errors.Is(err, ipc.ErrBadRequest) {
 			t.Errorf("%q: %v", words, err)
 		}
-		if err != nil && strings.Contains(err.Error(), "base32!") {
+		if err != nil && (strings.Contains(err.Error(), "base32!") || strings.Contains(strings.ToLower(err.Error()), "i65v")) {
 			t.Errorf("the error repeats what was typed: %v", err)
 		}
 	}

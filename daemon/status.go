@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/o2fa/o2fa"
@@ -40,7 +41,7 @@ func (d *Daemon) status(ctx context.Context, secrets bool) ipc.Status {
 		Release: o2fa.Version(), API: ipc.Version, PID: os.Getpid(), Started: d.started.UTC().Format(time.RFC3339),
 		Executable: d.exe.path, Profile: p.ID, Dir: p.Dir, Socket: p.Socket, Log: p.LogFile(),
 		SecretsFile: d.intake.report(), Account: d.account(secrets),
-		APIURL:   cmp.Or(d.cfg.APIURL, syncapi.DefaultAPIURL),
+		APIURL:   strings.TrimRight(cmp.Or(d.cfg.APIURL, syncapi.DefaultAPIURL), "/"),
 		Warnings: append([]ipc.Warning(nil), d.cfg.Warnings...),
 	}
 	s.State, s.Problem, s.Vault = d.keeper.status()

@@ -21,7 +21,8 @@ import (
 // scriptTTY: tty DIALOG CODE PROGRAM [ARGUMENT ...] — runs the program on a
 // terminal of its own. DIALOG is a file of lines "text => reply": each reply is
 // typed, with Return, once its text has appeared. $CANARY in a reply stands for
-// the script's canary. What the terminal showed becomes the file "screen".
+// the script's canary. What the terminal showed becomes the file "screen". It is
+// as large as COLUMNS and LINES of the script say, else 80 by 24.
 func scriptTTY(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) < 3 {
 		ts.Fatalf("usage: tty DIALOG CODE PROGRAM [ARGUMENT ...]")
@@ -41,7 +42,7 @@ func scriptTTY(ts *testscript.TestScript, _ bool, args []string) {
 
 	fmt.Fprintf(&b.transcript, "%q\n", args[2:])
 	cmd := exec.Command(lookProgram(ts, args[2]), args[3:]...)
-	cmd.Dir, cmd.Env = ts.MkAbs("."), append(scriptEnv(ts), "TERM=xterm", "COLUMNS=80", "LINES=24")
+	cmd.Dir, cmd.Env = ts.MkAbs("."), append(append(scriptEnv(ts), "TERM=xterm"), sizeTerminal(ts, terminal)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, terminal
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	ts.Check(cmd.Start())
@@ -65,6 +66,22 @@ func scriptTTY(ts *testscript.TestScript, _ bool, args []string) {
 	if got := exitCode(err); got != want {
 		ts.Fatalf("exit code %d, want %d; the screen is:\n%s", got, want, text)
 	}
+}
+
+// sizeTerminal gives the terminal the size that the script wants, and returns it
+// as variables.
+func sizeTerminal(ts *testscript.TestScript, terminal *os.File) []string {
+	size := [...]int{80, 24}
+	names := [...]string{"COLUMNS", "LINES"}
+	env := make([]string, len(names))
+	for i, name := range names {
+		if n, err := strconv.Atoi(ts.Getenv(name)); err == nil && n > 0 {
+			size[i] = n
+		}
+		env[i] = fmt.Sprintf("%s=%d", name, size[i])
+	}
+	ts.Check(unix.IoctlSetWinsize(int(terminal.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: uint16(size[0]), Row: uint16(size[1])}))
+	return env
 }
 
 // talk types the replies of a dialog as their texts appear.

@@ -33,3 +33,19 @@ func open() (master, device *os.File, err error) {
 	device, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
 	return master, device, err
 }
+
+// resize tells a terminal its size.
+func resize(device *os.File, columns, lines int) error {
+	raw, err := device.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var ctl error
+	err = raw.Control(func(fd uintptr) {
+		ctl = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &unix.Winsize{Col: uint16(columns), Row: uint16(lines)})
+	})
+	if err != nil {
+		return err
+	}
+	return ctl
+}

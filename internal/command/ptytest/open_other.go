@@ -8,3 +8,5 @@ import (
 )
 
 func open() (master, device *os.File, err error) { return nil, nil, errors.ErrUnsupported }
+
+func resize(*os.File, int, int) error { return errors.ErrUnsupported }

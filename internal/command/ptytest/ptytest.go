@@ -58,6 +58,14 @@ func (p *Terminal) watch() {
 	}
 }
 
+// Resize gives the terminal a size, at most 65,535 either way.
+func (p *Terminal) Resize(columns, lines int) {
+	p.t.Helper()
+	if err := resize(p.Device, columns, lines); err != nil {
+		p.t.Fatalf("resizing the terminal: %v", err)
+	}
+}
+
 // Screen returns all that was shown so far.
 func (p *Terminal) Screen() string {
 	p.mu.Lock()

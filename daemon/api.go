@@ -47,6 +47,8 @@ func (d *Daemon) handler() http.Handler {
 		{"POST", ipc.PathRestore, d.withRows(d.postRestore)},
 		{"POST", ipc.PathEmpty, d.withRows(d.postEmpty)},
 		{"POST", ipc.PathUndo, d.withRows(d.postUndo)},
+		{"GET", ipc.PathConfig, d.getConfig},
+		{"POST", ipc.PathConfig, d.postConfig},
 		{"POST", ipc.PathShutdown, d.postShutdown},
 	} {
 		mux.Handle(r.method+" "+r.path, d.route(d.afterStart(r.act)))

@@ -27,7 +27,11 @@ const (
 // daemon's own policy; pass is for a passphrase vault.
 func (k *keeper) create(ctx context.Context, kind string, pass secret.Bytes) error {
 	if kind == "" {
-		kind = k.policy.keystore
+		p := k.policy()
+		if p.refusal != nil {
+			return p.refusal
+		}
+		kind = p.keystore
 	}
 	if pass.Len() > 0 && (kind == keystoreKeyring || kind == keystoreKeyfile) {
 		return &ipc.Error{Code: ipc.CodeInvalid, Message: "a passphrase goes with the keystore passphrase, not with " + kind,
@@ -106,9 +110,9 @@ func (k *keeper) makeVault(ctx context.Context, kind string, pass secret.Bytes) 
 
 // makeSlot makes the first slot key by the way that kind names.
 func (k *keeper) makeSlot(ctx context.Context, kind string, pass secret.Bytes, id [16]byte) (slotKey, error) {
-	if pass.Len() == 0 && k.policy.passphraseFile != "" && (kind == keystoreAuto || kind == keystorePassphrase) {
+	if file := k.policy().passphraseFile; pass.Len() == 0 && file != "" && (kind == keystoreAuto || kind == keystorePassphrase) {
 		var err error
-		if pass, err = secret.ReadFile(k.policy.passphraseFile); err != nil {
+		if pass, err = secret.ReadFile(file); err != nil {
 			return slotKey{}, err
 		}
 		defer pass.Wipe()

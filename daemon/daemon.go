@@ -25,11 +25,11 @@ const drainTime = 3 * time.Second
 // Config says what a daemon serves and how. Only Profile is required.
 type Config struct {
 	Profile socket.Profile
-	// Keystore says how a new vault is keyed: auto (the default), keyring,
-	// passphrase or keyfile.
+	// Keystore is O2FA_KEYSTORE: how a new vault is keyed, auto, keyring,
+	// passphrase or keyfile. None leaves it to config.toml.
 	Keystore string
-	// PassphraseFile is where a passphrase is read from; none means that only
-	// a request can bring one.
+	// PassphraseFile is O2FA_PASSPHRASE_FILE: where a passphrase is read from.
+	// None leaves it to config.toml.
 	PassphraseFile string
 	// UUID is OPEN2FA_UUID; it beats the file open2fa.uuid. May be empty.
 	UUID string
@@ -58,14 +58,15 @@ type Config struct {
 
 // Daemon serves one profile. It is made by New and lives for one Run.
 type Daemon struct {
-	cfg     Config
-	log     *slog.Logger
-	now     func() time.Time
-	started time.Time
-	exe     *executable
-	keeper  *keeper
-	intake  *intake
-	rest    *rest
+	cfg      Config
+	log      *slog.Logger
+	now      func() time.Time
+	started  time.Time
+	exe      *executable
+	settings *settings
+	keeper   *keeper
+	intake   *intake
+	rest     *rest
 
 	stop     chan struct{} // closed when it is time to end
 	end      func()        // closes stop, once
@@ -81,7 +82,7 @@ func New(cfg Config) *Daemon {
 		cfg.Getenv = func(string) string { return "" }
 	}
 	stop := make(chan struct{})
-	return &Daemon{cfg: cfg, log: cfg.Log, now: cfg.Now, rest: newRest(cfg.Resting),
+	return &Daemon{cfg: cfg, log: cfg.Log, now: cfg.Now, settings: newSettings(cfg), rest: newRest(cfg.Resting),
 		stop: stop, end: sync.OnceFunc(func() { close(stop) })}
 }
 
@@ -131,9 +132,10 @@ func (d *Daemon) serve(ctx context.Context, listener net.Listener) error {
 		vault:   p.VaultFile(),
 		marker:  filepath.Join(p.Dir, "vault.id"),
 		keyfile: d.keyfile(),
-	}, d.store, policy{keystore: d.cfg.Keystore, passphraseFile: d.cfg.PassphraseFile}, d.log, d.now)
+	}, d.store, d.settings.policy, d.log, d.now)
 	d.intake = newIntake(p.SecretsFile(), d.keeper, d.log)
 	d.intake.stir = d.rest.stir
+	d.settings.begin(d.log, d.intake.nudge)
 
 	server := &http.Server{
 		Handler:           d.handler(),
@@ -148,6 +150,7 @@ func (d *Daemon) serve(ctx context.Context, listener net.Listener) error {
 	var tasks sync.WaitGroup
 	served := make(chan error, 1)
 	tasks.Go(func() { served <- server.Serve(&checkedListener{Listener: listener, log: d.log}) })
+	tasks.Go(func() { d.settings.watch(ctx) })
 	tasks.Go(func() {
 		d.keeper.start(ctx)
 		d.intake.run(ctx)

@@ -37,7 +37,7 @@ func newInside(t *testing.T, out io.Writer) *Daemon {
 	d := New(Config{Profile: profile, Log: slog.New(slog.NewTextHandler(out, nil)), Keyring: keystore.NewMemory()})
 	d.exe = thisExecutable()
 	d.keeper = newKeeper(profileFiles{vault: filepath.Join(dir, "vault.db"), marker: filepath.Join(dir, "vault.id")},
-		d.store, policy{}, d.log, d.now)
+		d.store, d.settings.policy, d.log, d.now)
 	d.intake = newIntake(filepath.Join(dir, "secrets.json"), d.keeper, d.log)
 	d.keeper.start(t.Context())
 	if err := d.keeper.create(t.Context(), "", secret.Bytes{}); err != nil {

@@ -22,7 +22,7 @@ import (
 type keeper struct {
 	files  profileFiles
 	stores storeFunc
-	policy policy
+	policy func() policy
 	log    *slog.Logger
 	now    func() time.Time
 	// readied holds a notice each time the vault has become ready.
@@ -60,10 +60,13 @@ type profileFiles struct {
 	vault, marker, keyfile string
 }
 
-// policy says how a new vault is keyed when a request does not.
+// policy says how a new vault is keyed when a request does not, and how long its
+// trash is kept.
 type policy struct {
-	keystore       string // auto, keyring, passphrase, keyfile
-	passphraseFile string // where a passphrase is read from, if anywhere
+	keystore       string        // auto, keyring, passphrase, keyfile
+	passphraseFile string        // where a passphrase is read from, if anywhere
+	refusal        *ipc.Error    // why keystore must not be relied on; nil if it may
+	trashLife      time.Duration // how long a deleted entry can be brought back; 0 is for ever
 }
 
 // storeFunc returns the keystore of one type. The passphrase is for that type
@@ -72,10 +75,7 @@ type storeFunc func(t keystore.Type, pass secret.Bytes, waiting func(bool)) (key
 
 // newKeeper returns a keeper whose first attempt, start, counts as under way:
 // requests that come before it wait for it.
-func newKeeper(files profileFiles, stores storeFunc, p policy, log *slog.Logger, now func() time.Time) *keeper {
-	if p.keystore == "" {
-		p.keystore = keystoreAuto
-	}
+func newKeeper(files profileFiles, stores storeFunc, p func() policy, log *slog.Logger, now func() time.Time) *keeper {
 	return &keeper{files: files, stores: stores, policy: p, log: log, now: now,
 		readied: make(chan struct{}, 1), turn: make(chan struct{}, 1),
 		state: ipc.StateWaiting, attempt: newAttempt(func() {})}
@@ -355,11 +355,15 @@ func (k *keeper) report(err error) {
 // purge removes what has been in the trash long enough. It runs when the vault
 // becomes ready rather than on a timer, which would wake an idle machine.
 func (k *keeper) purge(ctx context.Context) {
+	life := k.policy().trashLife
+	if life == 0 {
+		return
+	}
 	err := k.use(ctx, func(v *vault.Vault) error {
 		if v.ReadOnly() {
 			return nil
 		}
-		n, err := v.PurgeTrash(k.now().Add(-trashLife))
+		n, err := v.PurgeTrash(k.now().Add(-life))
 		if n > 0 {
 			k.log.Info("purged the trash", "entries", n)
 		}
@@ -370,6 +374,3 @@ func (k *keeper) purge(ctx context.Context) {
 		k.log.Warn("purging the trash", "error", err.Error())
 	}
 }
-
-// trashLife is how long a deleted entry can be brought back.
-const trashLife = 30 * 24 * time.Hour

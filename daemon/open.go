@@ -168,10 +168,10 @@ func (k *keeper) orphan(id string) *ipc.Error {
 // tryAutomatic unlocks with the first slot that works without asking anybody
 // for a passphrase. No such slot is no error.
 func (k *keeper) tryAutomatic(ctx context.Context) error {
-	pass := secret.Bytes{}
-	if k.policy.passphraseFile != "" {
+	pass, file := secret.Bytes{}, k.policy().passphraseFile
+	if file != "" {
 		var err error
-		if pass, err = secret.ReadFile(k.policy.passphraseFile); err != nil {
+		if pass, err = secret.ReadFile(file); err != nil {
 			return err
 		}
 		defer pass.Wipe()
@@ -180,7 +180,7 @@ func (k *keeper) tryAutomatic(ctx context.Context) error {
 		return h.Type != keystore.TypePassphrase || pass.Len() > 0
 	})
 	if errors.Is(err, ipc.ErrPassphrase) {
-		return &ipc.Error{Code: ipc.CodePassphrase, Message: "the passphrase in " + k.policy.passphraseFile + " is wrong",
+		return &ipc.Error{Code: ipc.CodePassphrase, Message: "the passphrase in " + file + " is wrong",
 			Hint: "put the right one there, then o2fa unlock"}
 	}
 	return err

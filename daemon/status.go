@@ -45,6 +45,7 @@ func (d *Daemon) status(ctx context.Context, secrets bool) ipc.Status {
 		Warnings: append([]ipc.Warning(nil), d.cfg.Warnings...),
 	}
 	s.State, s.Problem, s.Vault = d.keeper.status()
+	s.Warnings = append(s.Warnings, d.settings.warnings()...)
 	s.Warnings = append(s.Warnings, warnings(s)...)
 	if s.Account == nil && d.uuidGiven() {
 		s.Warnings = append(s.Warnings, ipc.Warning{Code: "uuid",

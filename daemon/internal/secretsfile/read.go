@@ -14,6 +14,9 @@ import (
 // anybody's.
 var ErrForeign = errors.New("not a regular file of this user")
 
+// ErrTooLarge says that a file has more bytes than its reader takes.
+var ErrTooLarge = errors.New("too large")
+
 // maxLinks is how many symbolic links may lead to the file.
 const maxLinks = 16
 
@@ -22,15 +25,28 @@ const maxLinks = 16
 // other dotfiles, if those are their own. An absent file is fs.ErrNotExist, a
 // file that is too large ErrInvalid.
 func Read(path string) ([]byte, error) {
-	data, err := readAll(path)
+	data, err := ReadFile(path, MaxSize)
+	if errors.Is(err, ErrTooLarge) {
+		err = fmt.Errorf("%w: %w", err, ErrInvalid)
+	}
 	if err != nil {
-		clear(data)
 		return nil, fmt.Errorf("reading secrets file: %w", err)
 	}
 	return data, nil
 }
 
-func readAll(path string) ([]byte, error) {
+// ReadFile is Read for another file of the profile that people keep: the same
+// rules, and at most max bytes, else ErrTooLarge.
+func ReadFile(path string, max int64) ([]byte, error) {
+	data, err := readAll(path, max)
+	if err != nil {
+		clear(data)
+		return nil, err
+	}
+	return data, nil
+}
+
+func readAll(path string, max int64) ([]byte, error) {
 	for _, step := range steps(path) {
 		info, err := os.Lstat(step)
 		if err != nil {
@@ -53,8 +69,8 @@ func readAll(path string) ([]byte, error) {
 	if !info.Mode().IsRegular() || !ownFile(info) {
 		return nil, ErrForeign
 	}
-	if info.Size() > MaxSize {
-		return nil, fmt.Errorf("larger than %d bytes: %w", MaxSize, ErrInvalid)
+	if info.Size() > max {
+		return nil, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, max)
 	}
 	data := make([]byte, info.Size()+1) // one more, to meet the end without growing
 	n, err := io.ReadFull(f, data)
@@ -62,7 +78,7 @@ func readAll(path string) ([]byte, error) {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return data[:n], nil
 	case err == nil:
-		return data, fmt.Errorf("file grows while it is read: %w", ErrInvalid)
+		return data, fmt.Errorf("%w: it grows while it is read", ErrTooLarge)
 	}
 	return data, err
 }

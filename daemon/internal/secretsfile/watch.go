@@ -16,7 +16,8 @@ type Config struct {
 	Max   time.Duration // but never later than so long after a change; default 600 ms
 }
 
-// Watcher tells when the secrets file may have changed. It watches the file's
+// Watcher tells when a file of the profile, mostly the secrets file, may have
+// changed. It watches the file's
 // directory, since most programs save by renaming a new file over the old one,
 // and where the file is a symbolic link also the directories it leads to. While
 // a directory is missing it watches the nearest one above. It learns from the
@@ -45,7 +46,7 @@ func New(path string, config Config) *Watcher {
 func (w *Watcher) Run(ctx context.Context, look func()) error {
 	notify, err := fsnotify.NewWatcher()
 	if err != nil {
-		return fmt.Errorf("watching secrets file: %w", err)
+		return fmt.Errorf("watching %s: %w", w.path, err)
 	}
 	defer notify.Close()
 	loop := &loop{
@@ -56,7 +57,7 @@ func (w *Watcher) Run(ctx context.Context, look func()) error {
 		look:    look,
 	}
 	if err := loop.run(ctx); err != nil {
-		return fmt.Errorf("watching secrets file: %w", err)
+		return fmt.Errorf("watching %s: %w", w.path, err)
 	}
 	return nil
 }

@@ -1,0 +1,147 @@
+// Package config owns config.toml: its keys, their defaults, what their values
+// may be, and how one value is changed while everything else in the text stays as
+// it was. It is pure: it opens no file, and it knows neither the daemon nor the
+// environment. It is the only importer of the TOML module.
+package config
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// MaxSize is the size, in bytes, of the largest text that is a configuration.
+const MaxSize = 64 << 10
+
+// Config is what a config.toml says. What it leaves out has its default.
+type Config struct {
+	Keystore       string        // how a new vault is keyed: auto, keyring, passphrase, keyfile
+	MinValid       time.Duration // how long a code has to be valid when a request does not say; 0 to maxMinValid
+	PassphraseFile string        // where a passphrase is read from: an absolute path, or empty
+	TrashDays      int           // how many days a deleted entry can be brought back; 1 to maxTrashDays
+
+	given []string // the keys that the text has
+}
+
+// Bounds of values.
+const (
+	maxMinValid  = time.Minute
+	maxTrashDays = 3650
+	maxPath      = 4096 // bytes
+)
+
+// Key is one key of config.toml.
+type Key struct {
+	Name    string
+	Default string // as Edit takes it
+	Values  string // what it takes, in words that follow "must be"
+	Usage   string // what it is for; lower case, no full stop
+
+	number bool // stands in the text without quotes
+	put    func(c *Config, value string) (ok bool)
+	get    func(c Config) string
+}
+
+// keys is the one table of all keys, sorted. A new key is a row here and a field
+// of Config.
+var keys = [...]Key{
+	{
+		Name: "keystore", Default: "auto", Values: "auto, keyring, passphrase or keyfile",
+		Usage: "how a new vault is keyed",
+		put: func(c *Config, value string) bool {
+			c.Keystore = value
+			return slices.Contains([]string{"auto", "keyring", "passphrase", "keyfile"}, value)
+		},
+		get: func(c Config) string { return c.Keystore },
+	},
+	{
+		Name: "min_valid", Default: "0s", Values: "a time from 0s to 1m, such as 5s",
+		Usage: "how long a code has to be valid when nothing else is asked for",
+		put: func(c *Config, value string) bool {
+			d, err := time.ParseDuration(value)
+			c.MinValid = d
+			return err == nil && d >= 0 && d <= maxMinValid
+		},
+		get: func(c Config) string { return c.MinValid.String() },
+	},
+	{
+		Name: "passphrase_file", Default: "", Values: "an absolute path, or nothing",
+		Usage: "a file whose first line is the vault's passphrase",
+		put: func(c *Config, value string) bool {
+			c.PassphraseFile = value
+			odd := strings.ContainsFunc(value, unicode.IsControl) || strings.ContainsRune(value, utf8.RuneError)
+			return value == "" || filepath.IsAbs(value) && len(value) <= maxPath && !odd
+		},
+		get: func(c Config) string { return c.PassphraseFile },
+	},
+	{
+		Name: "trash_days", Default: "30", Values: "a number from 1 to 3650", number: true,
+		Usage: "how many days a deleted entry can be brought back",
+		put: func(c *Config, value string) bool {
+			n, err := strconv.Atoi(value)
+			c.TrashDays = n
+			return err == nil && n >= 1 && n <= maxTrashDays
+		},
+		get: func(c Config) string { return strconv.Itoa(c.TrashDays) },
+	},
+}
+
+// Keys returns all keys, sorted.
+func Keys() []Key { return slices.Clone(keys[:]) }
+
+// find returns the key called name.
+func find(name string) (*Key, bool) {
+	i := slices.IndexFunc(keys[:], func(k Key) bool { return k.Name == name })
+	if i < 0 {
+		return nil, false
+	}
+	return &keys[i], true
+}
+
+// Default returns the configuration of an empty text.
+func Default() Config {
+	var c Config
+	for _, k := range keys {
+		k.put(&c, k.Default)
+	}
+	return c
+}
+
+// Given says whether the text that c was read from has k.
+func (c Config) Given(k Key) bool { return slices.Contains(c.given, k.Name) }
+
+// Value returns what c has for k, in the form that Edit takes.
+func (c Config) Value(k Key) string { return k.get(c) }
+
+// same says whether both texts say the same.
+func (c Config) same(other Config) bool {
+	for _, k := range keys {
+		if c.Given(k) != other.Given(k) || k.get(c) != k.get(other) {
+			return false
+		}
+	}
+	return true
+}
+
+// Error is what is wrong with a text, and where.
+type Error struct {
+	Line    int    // first is 1
+	Message string // lower case, no full stop; holds no value of the text
+}
+
+// Error returns place and message.
+func (e *Error) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Message) }
+
+// ValueError is a change that cannot be made.
+type ValueError struct {
+	Message string // lower case, no full stop; holds no value that was given
+	Near    string // the key that was probably meant, where there is none of that name
+}
+
+// Error returns the message.
+func (e *ValueError) Error() string { return e.Message }

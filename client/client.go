@@ -148,6 +148,16 @@ func (c *Client) Undo(ctx context.Context) (ipc.UndoReply, error) {
 	return call[ipc.UndoReply](ctx, c, Request{Method: "POST", Path: ipc.PathUndo})
 }
 
+// Config tells the daemon's configuration as it is in force.
+func (c *Client) Config(ctx context.Context) (ipc.Config, error) {
+	return call[ipc.Config](ctx, c, Request{Method: "GET", Path: ipc.PathConfig})
+}
+
+// Configure changes config.toml and tells the configuration after that.
+func (c *Client) Configure(ctx context.Context, r ipc.ConfigRequest) (ipc.Config, error) {
+	return call[ipc.Config](ctx, c, Request{Method: "POST", Path: ipc.PathConfig, Body: r})
+}
+
 // Shutdown ends the daemon after the requests in flight. It starts none; that
 // none runs shows as ipc.ErrUnavailable.
 func (c *Client) Shutdown(ctx context.Context, r ipc.ShutdownRequest) error {

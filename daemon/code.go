@@ -22,11 +22,11 @@ func (d *Daemon) postCode(r *http.Request) (any, error) {
 	if name == "" {
 		return nil, &ipc.Error{Code: ipc.CodeBadRequest, Message: "which entry? the name is empty", Hint: "o2fa code NAME"}
 	}
-	minValid, err := parseMinValid(query.Get("min_valid"))
+	want, err := d.parseMinValid(query.Get("min_valid"))
 	if err != nil {
 		return nil, err
 	}
-	code, err := d.code(r.Context(), name, minValid)
+	code, err := d.code(r.Context(), name, want)
 	if err != nil {
 		return nil, err
 	}
@@ -36,20 +36,28 @@ func (d *Daemon) postCode(r *http.Request) (any, error) {
 	return code, nil
 }
 
-func parseMinValid(text string) (time.Duration, error) {
+// validity is how long a code has to be valid.
+type validity struct {
+	min   time.Duration
+	usual bool // nobody asked for it: where no code lives so long, the freshest will do
+}
+
+// parseMinValid reads what a request asks for; the configuration decides where
+// it asks for nothing.
+func (d *Daemon) parseMinValid(text string) (validity, error) {
 	if text == "" {
-		return 0, nil
+		return validity{d.settings.minValid(), true}, nil
 	}
 	min, err := time.ParseDuration(text)
 	if err != nil || min < 0 {
-		return 0, &ipc.Error{Code: ipc.CodeBadRequest, Message: "min_valid must be a duration such as 5s"}
+		return validity{}, &ipc.Error{Code: ipc.CodeBadRequest, Message: "min_valid must be a duration such as 5s"}
 	}
-	return min, nil
+	return validity{min: min}, nil
 }
 
-// code makes one code that is valid for at least min. If the code of this
+// code makes one code that is valid for as long as want. If the code of this
 // moment is not, it waits for the next step.
-func (d *Daemon) code(ctx context.Context, name string, min time.Duration) (ipc.Code, error) {
+func (d *Daemon) code(ctx context.Context, name string, want validity) (ipc.Code, error) {
 	for waited := false; ; waited = true {
 		var code ipc.Code
 		var left time.Duration
@@ -58,14 +66,14 @@ func (d *Daemon) code(ctx context.Context, name string, min time.Duration) (ipc.
 			if err != nil {
 				return err
 			}
-			if period := time.Duration(s.Period) * time.Second; s.Type == "totp" && min >= period {
+			if period := time.Duration(s.Period) * time.Second; s.Type == "totp" && want.min >= period && !want.usual {
 				return &ipc.Error{Code: ipc.CodeInvalid, Message: fmt.Sprintf("codes of %q live %s: ask for less", s.Name, period)}
 			}
 			code, left, err = d.compute(v, s)
 			return err
 		})
 		// Once is enough: after it the code is as fresh as a code can be.
-		if err != nil || code.Type != "totp" || left >= min || waited {
+		if err != nil || code.Type != "totp" || left >= want.min || waited {
 			return code, err
 		}
 		timer := time.NewTimer(left)

@@ -50,36 +50,103 @@ func newInside(t *testing.T, out io.Writer) *Daemon {
 func TestMinValidWaitsForTheNextCode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newInside(t, io.Discard)
-		err := d.keeper.use(t.Context(), func(v *vault.Vault) error {
-			return v.Update(opAdd, func(tx *vault.Tx) error {
-				e, err := newEntry(ipc.AddRequest{Secret: "JBSWY3DPEHPK3PXP", Name: "github"})
-				if err == nil {
-					_, _, err = tx.Add(e)
-				}
-				return err
-			})
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		addInside(t, d, ipc.AddRequest{Secret: "JBSWY3DPEHPK3PXP", Name: "github"})
 		// The bubble's clock begins at a whole half minute.
 		<-time.After(26 * time.Second)
-		now, err := d.code(t.Context(), "github", 0)
+		now, err := d.code(t.Context(), "github", validity{})
 		if err != nil || now.SecondsLeft != 4 {
 			t.Fatalf("%+v, %v", now, err)
 		}
 		start := time.Now()
-		next, err := d.code(t.Context(), "github", 5*time.Second)
+		next, err := d.code(t.Context(), "github", validity{min: 5 * time.Second})
 		if err != nil || time.Since(start) != 4*time.Second || next.Code != now.Next || next.SecondsLeft != 30 {
 			t.Errorf("after %s: %+v, %v; want %s", time.Since(start), next, err, now.Next)
 		}
 		<-time.After(26 * time.Second)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := d.code(ctx, "github", 5*time.Second); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := d.code(ctx, "github", validity{min: 5 * time.Second}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("a client that leaves: %v", err)
 		}
 	})
+}
+
+// The configuration decides where a request does not, and never refuses a code.
+func TestConfiguredMinValid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newInside(t, io.Discard)
+		addInside(t, d, ipc.AddRequest{Secret: "JBSWY3DPEHPK3PXP", Name: "github"})
+		addInside(t, d, ipc.AddRequest{Secret: "JBSWY3DPEHPK3PXP", Name: "fast", Period: 5})
+		d.settings.force.MinValid = 5 * time.Second
+		for _, tc := range []struct {
+			query string
+			waits time.Duration
+		}{{"name=github", 4 * time.Second}, {"name=github&min_valid=0s", 0}, {"name=github&min_valid=3s", 0}, {"name=fast", 4 * time.Second}} {
+			<-time.After(time.Until(time.Now().Truncate(30 * time.Second).Add(56 * time.Second)))
+			start := time.Now()
+			_, err := d.postCode(httptest.NewRequestWithContext(t.Context(), "POST", "http://o2fa"+ipc.PathCode+"?"+tc.query, nil))
+			if took := time.Since(start); err != nil || took != tc.waits {
+				t.Errorf("%s: %v, %v; want %v", tc.query, took, err, tc.waits)
+			}
+		}
+	})
+}
+
+// What was deleted stays until the configuration that says how long is known.
+func TestPurgeGoesByTheConfiguration(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newInside(t, io.Discard)
+		addInside(t, d, ipc.AddRequest{Secret: "JBSWY3DPEHPK3PXP", Name: "github"})
+		trashed := func() (n int) {
+			_ = d.keeper.use(t.Context(), func(v *vault.Vault) error {
+				d.keeper.purge(t.Context())
+				_, n = v.Count()
+				return nil
+			})
+			return n
+		}
+		if err := d.keeper.use(t.Context(), func(v *vault.Vault) error {
+			list, err := v.List()
+			if err != nil {
+				return err
+			}
+			return v.Update(opDelete, func(tx *vault.Tx) error { return tx.Trash(list[0].ID) })
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 { // a longer way at once counts as a jump of the clock
+			<-time.After(20 * 24 * time.Hour)
+			addInside(t, d, ipc.AddRequest{Secret: "JBSWY3DPEHPK3PXP", Name: time.Now().String()})
+		}
+		d.settings.sound = false
+		if n := trashed(); n != 1 {
+			t.Errorf("%d in the trash while the configuration is not known", n)
+		}
+		d.settings.sound, d.settings.force.TrashDays = true, 61
+		if n := trashed(); n != 1 {
+			t.Errorf("%d in the trash before the 61 days", n)
+		}
+		d.settings.force.TrashDays = 59
+		if n := trashed(); n != 0 {
+			t.Errorf("%d in the trash after the 59 days", n)
+		}
+	})
+}
+
+func addInside(t *testing.T, d *Daemon, req ipc.AddRequest) {
+	t.Helper()
+	err := d.keeper.use(t.Context(), func(v *vault.Vault) error {
+		return v.Update(opAdd, func(tx *vault.Tx) error {
+			e, err := newEntry(req)
+			if err == nil {
+				_, _, err = tx.Add(e)
+			}
+			return err
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestPanicIsOneReply(t *testing.T) {

@@ -81,7 +81,7 @@ func (s *settings) watch(ctx context.Context) {
 func (s *settings) look() {
 	s.reading.Lock()
 	defer s.reading.Unlock()
-	s.read()
+	_, _ = s.read() // what is wrong is kept for status
 }
 
 // read is look for the one who holds reading. It returns the text as well, which

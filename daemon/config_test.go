@@ -289,5 +289,5 @@ func TestConfigBehindALink(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, path, fmt.Sprintf("#%065536d", 0))
-	until(t, func() bool { return strings.Contains(warned(t, d), path+": too large: more than 65536 bytes") })
+	until(t, func() bool { return strings.Contains(warned(t, d), path+": too large: the most is 65536 bytes") })
 }

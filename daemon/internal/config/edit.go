@@ -2,7 +2,7 @@ package config
 
 import (
 	"bytes"
-	"fmt"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -40,7 +40,7 @@ func Edit(text []byte, set map[string]string, unset []string) ([]byte, error) {
 	}
 	// Nobody writes what does not say exactly what was asked for.
 	if got, err := Parse(edited); err != nil || !got.same(want) {
-		return nil, fmt.Errorf("editing the configuration: the new text reads differently (%v)", err) // not %w: that text is not the file's
+		return nil, errors.New("editing the configuration: the new text does not say what was asked for")
 	}
 	return edited, nil
 }

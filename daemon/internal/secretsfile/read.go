@@ -14,7 +14,8 @@ import (
 // anybody's.
 var ErrForeign = errors.New("not a regular file of this user")
 
-// ErrTooLarge says that a file has more bytes than its reader takes.
+// ErrTooLarge says that a file has more bytes than its reader takes, or grows
+// under its hands.
 var ErrTooLarge = errors.New("too large")
 
 // maxLinks is how many symbolic links may lead to the file.
@@ -27,7 +28,7 @@ const maxLinks = 16
 func Read(path string) ([]byte, error) {
 	data, err := ReadFile(path, MaxSize)
 	if errors.Is(err, ErrTooLarge) {
-		err = fmt.Errorf("%w: %w", err, ErrInvalid)
+		err = fmt.Errorf("larger than %d bytes: %w", MaxSize, ErrInvalid)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading secrets file: %w", err)
@@ -70,7 +71,7 @@ func readAll(path string, max int64) ([]byte, error) {
 		return nil, ErrForeign
 	}
 	if info.Size() > max {
-		return nil, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, max)
+		return nil, fmt.Errorf("%w: the most is %d bytes", ErrTooLarge, max)
 	}
 	data := make([]byte, info.Size()+1) // one more, to meet the end without growing
 	n, err := io.ReadFull(f, data)

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -9,8 +10,12 @@ import (
 
 	"github.com/o2fa/o2fa/daemon/internal/secretsfile"
 	"github.com/o2fa/o2fa/daemon/internal/vault"
-	"github.com/o2fa/o2fa/internal/secret"
 )
+
+// pieceRows is how many new or renamed rows are taken in one piece. It bounds
+// the memory of a change of the vault; smaller ones would write the indexes, and
+// the record of the rows, more often.
+const pieceRows = 4096
 
 // taking is what became of the rows.
 type taking struct {
@@ -18,11 +23,54 @@ type taking struct {
 	refused []secretsfile.Problem // rows that the vault refused
 }
 
-// take brings the vault up to date with the rows of the file that is data, in one
-// change. Rows that left the file are only forgotten: in watch mode the file
-// takes nothing away.
+// take brings the vault up to date with the rows of the file that is data. Rows
+// that left the file are only forgotten: in watch mode the file takes nothing
+// away. A large file is taken in pieces: each stores with its entries which rows
+// they came from, so that after a crash, or an error, the next look takes what
+// is left, and nothing twice.
 func take(v *vault.Vault, file secretsfile.File, data []byte) (taking, error) {
-	rows := file.Rows
+	record, err := v.Meta(metaRows)
+	if err != nil {
+		return taking{}, err
+	}
+	now := fingerprints(v, file.Rows)
+	c := secretsfile.Diff(parseRows(record), now)
+	if len(c.Add)+len(c.Rename)+len(c.Gone) == 0 {
+		return taking{}, nil
+	}
+	t := taker{rows: file.Rows, now: now, todo: c, ids: risingIDs(len(c.Add))}
+	t.taken = make([]byte, 0, len(now)*seenSize)
+	for _, pair := range c.Keep {
+		t.taken = appendSeen(t.taken, pair.Last)
+	}
+	t.news = len(c.Gone) > 0
+	var stored taking
+	// The rows last taken cannot change between the look above and the changes
+	// below: looks are made one at a time, and nobody else writes that record.
+	err = v.Pieces(opSecretsFile, func(tx *vault.Tx) (more bool, err error) {
+		stored = t.taking
+		if err := t.piece(tx); err != nil {
+			return false, err
+		}
+		more = len(t.todo.Rename)+len(t.todo.Add) > 0
+		if !t.news {
+			return more, nil // rows that are refused again and again cost no write
+		}
+		t.news = false
+		var whole []byte
+		if !more && len(file.Problems)+len(t.refused) == 0 {
+			whole = fileRecord(v, data, len(file.Rows))
+		}
+		return more, errors.Join(tx.PutMeta(metaRows, t.record()), tx.PutMeta(metaFile, whole))
+	})
+	if err != nil {
+		return stored, err
+	}
+	return t.taking, nil
+}
+
+// fingerprints returns the rows as they are compared.
+func fingerprints(v *vault.Vault, rows []secretsfile.Row) []secretsfile.Fingerprinted {
 	now := make([]secretsfile.Fingerprinted, len(rows))
 	for i, row := range rows {
 		now[i] = secretsfile.Fingerprinted{Row: i}
@@ -33,99 +81,95 @@ func take(v *vault.Vault, file secretsfile.File, data []byte) (taking, error) {
 			now[i].Name = v.Fingerprint("secrets-file/name", []byte(*row.Name))
 		}
 	}
-	record, err := v.Meta(metaRows)
-	if err != nil {
-		return taking{}, err
-	}
-	last := parseRows(record)
-	c := secretsfile.Diff(last, now)
-	if len(c.Add)+len(c.Rename)+len(c.Gone) == 0 {
-		return taking{}, nil
-	}
-	// The rows last taken cannot change between the look above and the change
-	// below: looks are made one at a time, and nobody else writes that record.
-	var done applied
-	err = v.Update(opSecretsFile, func(tx *vault.Tx) error {
-		done = applied{tx: tx, rows: rows, now: now, last: last}
-		if err := done.apply(c); err != nil {
-			return err
-		}
-		if bytes.Equal(done.record, record) {
-			return nil // rows that are refused again and again cost no write
-		}
-		var whole []byte
-		if len(file.Problems)+len(done.refused) == 0 {
-			whole = fileRecord(v, data, len(rows))
-		}
-		return errors.Join(tx.PutMeta(metaRows, done.record), tx.PutMeta(metaFile, whole))
-	})
-	if err != nil {
-		return taking{}, err
-	}
-	return done.taking, nil
+	return now
 }
 
-// applied is the work of one change.
-type applied struct {
+// taker takes rows piece by piece.
+type taker struct {
 	taking
-	tx     *vault.Tx
-	rows   []secretsfile.Row
-	now    []secretsfile.Fingerprinted
-	last   []secretsfile.Seen
-	record []byte // the rows as taken now, see seenSize
+	rows  []secretsfile.Row
+	now   []secretsfile.Fingerprinted
+	todo  secretsfile.Changes // what is done leaves Rename and Add
+	ids   []vault.ID          // for the rows to add
+	taken []byte              // the rows that need nothing more, see seenSize
+	news  bool                // the record that the vault has is out of date
 }
 
-// apply makes the changes and remembers which row is which entry. A new row
-// that the vault refuses is left out, and tried again at the next look; a
+// piece makes the next changes and remembers which row is which entry. A new
+// row that the vault refuses is left out, and tried again at the next look; a
 // rename that it refuses leaves the row as it was last taken.
-func (a *applied) apply(c secretsfile.Changes) error {
-	for _, pair := range c.Keep {
-		a.remember(a.now[pair.Row].Secret, a.now[pair.Row].Name, pair.Entry)
-	}
-	for _, pair := range c.Rename {
-		id, err := rename(a.tx, pair.Entry, a.rows[pair.Row])
-		if ok, err := a.settle(pair.Row, err); err != nil {
+func (t *taker) piece(tx *vault.Tx) error {
+	renames := min(len(t.todo.Rename), pieceRows)
+	for _, pair := range t.todo.Rename[:renames] {
+		id, err := rename(tx, pair.Last.Entry, t.rows[pair.Row])
+		if ok, err := t.settle(pair.Row, err); err != nil {
 			return err
 		} else if !ok {
-			i := slices.IndexFunc(a.last, func(s secretsfile.Seen) bool { return s.Entry == pair.Entry })
-			a.remember(a.last[i].Secret, a.last[i].Name, pair.Entry)
+			t.taken = appendSeen(t.taken, pair.Last)
 			continue
 		}
-		a.changed++
-		a.remember(a.now[pair.Row].Secret, a.now[pair.Row].Name, id)
+		t.changed++
+		t.remember(pair.Row, id)
 	}
-	for _, row := range c.Add {
-		id, existed, err := a.tx.Add(rowEntry(a.rows[row]))
-		if ok, err := a.settle(row, err); err != nil {
+	t.todo.Rename = t.todo.Rename[renames:]
+	adds := min(len(t.todo.Add), pieceRows-renames)
+	for i, row := range t.todo.Add[:adds] {
+		e := rowEntry(t.rows[row])
+		e.ID = t.ids[i]
+		id, existed, err := tx.Add(e)
+		if ok, err := t.settle(row, err); err != nil {
 			return err
 		} else if !ok {
 			continue
 		}
 		if !existed {
-			a.changed++
+			t.changed++
 		}
-		a.remember(a.now[row].Secret, a.now[row].Name, id)
+		t.remember(row, id)
 	}
+	t.todo.Add, t.ids = t.todo.Add[adds:], t.ids[adds:]
 	return nil
+}
+
+// remember notes which entry a row is.
+func (t *taker) remember(row int, entry vault.ID) {
+	t.taken = appendSeen(t.taken, secretsfile.Seen{Secret: t.now[row].Secret, Name: t.now[row].Name, Entry: entry})
+	t.news = true
+}
+
+// record is what metaRows holds when a piece is stored: the rows that are done,
+// and those still to rename as they were last taken.
+func (t *taker) record() []byte {
+	record := t.taken[:len(t.taken):len(t.taken)]
+	for _, pair := range t.todo.Rename {
+		record = appendSeen(record, pair.Last)
+	}
+	return record
+}
+
+// risingIDs returns n random ids, sorted: entries that come one after the other
+// then fill one page of the vault after the other, instead of touching all of
+// them in each piece.
+func risingIDs(n int) []vault.ID {
+	ids := make([]vault.ID, n)
+	for i := range ids {
+		rand.Read(ids[i][:]) // does not fail: it ends the process instead
+	}
+	slices.SortFunc(ids, func(a, b vault.ID) int { return bytes.Compare(a[:], b[:]) })
+	return ids
 }
 
 // settle tells a row that the vault took from one that it refused, and both
 // from a failure.
-func (a *applied) settle(row int, err error) (ok bool, failure error) {
+func (t *taker) settle(row int, err error) (ok bool, failure error) {
 	switch {
 	case err == nil:
 		return true, nil
 	case errors.Is(err, vault.ErrInvalid):
-		a.refused = append(a.refused, secretsfile.Problem{Position: a.rows[row].Position, Reason: err.Error()})
+		t.refused = append(t.refused, secretsfile.Problem{Position: t.rows[row].Position, Reason: err.Error()})
 		return false, nil
 	}
-	return false, fmt.Errorf("taking row %d: %w", a.rows[row].Position, err)
-}
-
-func (a *applied) remember(secret, name secretsfile.Fingerprint, entry vault.ID) {
-	a.record = append(a.record, secret[:]...)
-	a.record = append(a.record, name[:]...)
-	a.record = append(a.record, entry[:]...)
+	return false, fmt.Errorf("taking row %d: %w", t.rows[row].Position, err)
 }
 
 // rename gives the entry of a known secret the row's new name. An entry that
@@ -156,9 +200,10 @@ func rename(tx *vault.Tx, id vault.ID, row secretsfile.Row) (vault.ID, error) {
 }
 
 // rowEntry is a row as an entry: open2fa knows SHA-1, six digits and 30 seconds.
+// The secret stays the row's, which is wiped with the file.
 func rowEntry(row secretsfile.Row) vault.Entry {
 	return vault.Entry{Type: "totp", Name: rowName(row), Algorithm: "SHA1", Digits: 6, Period: 30,
-		Secret: secret.Copy(row.Secret.Reveal()), Source: sourceSecretsFile}
+		Secret: row.Secret, Source: sourceSecretsFile}
 }
 
 func rowName(row secretsfile.Row) string {
@@ -181,6 +226,10 @@ func fileRecord(v *vault.Vault, data []byte, rows int) []byte {
 	return append(binary.BigEndian.AppendUint64(nil, uint64(rows)), sum[:]...)
 }
 
+func appendSeen(record []byte, s secretsfile.Seen) []byte {
+	return append(append(append(record, s.Secret[:]...), s.Name[:]...), s.Entry[:]...)
+}
+
 func parseRows(record []byte) []secretsfile.Seen {
 	seen := make([]secretsfile.Seen, 0, len(record)/seenSize)
 	for ; len(record) >= seenSize; record = record[seenSize:] {
@@ -199,15 +248,12 @@ func countInFile(v interface {
 	if err != nil {
 		return 0, err
 	}
-	held := map[vault.ID]bool{}
-	for _, s := range parseRows(record) {
-		held[s.Entry] = true
-	}
-	var n int
+	wanted := make(map[vault.ID]bool, len(ids))
 	for _, id := range ids {
-		if held[id] {
-			n++
-		}
+		wanted[id] = true
 	}
-	return n, nil
+	for ; len(record) >= seenSize && len(wanted) > 0; record = record[seenSize:] {
+		delete(wanted, vault.ID(record[32:48])) // an entry may have two rows
+	}
+	return len(ids) - len(wanted), nil
 }

@@ -16,10 +16,10 @@ type Fingerprinted struct {
 	Row          int // the caller's index of the row
 }
 
-// Pair joins an entry to the row that now stands for it.
+// Pair joins a row as it was last taken to the row that stands for it now.
 type Pair struct {
-	Entry [16]byte
-	Row   int
+	Last Seen
+	Row  int
 }
 
 // Changes is what happened to the file. Each seen row is in exactly one of
@@ -72,7 +72,7 @@ func match(last []Seen, now []Fingerprinted, key func(s, n Fingerprint) [2]Finge
 		i := waiting[k][0]
 		waiting[k] = waiting[k][1:]
 		taken[i] = true
-		pairs = append(pairs, Pair{Entry: last[i].Entry, Row: n.Row})
+		pairs = append(pairs, Pair{Last: last[i], Row: n.Row})
 	}
 	var left []Seen
 	for i, s := range last {

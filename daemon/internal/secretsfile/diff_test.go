@@ -1,6 +1,7 @@
 package secretsfile
 
 import (
+	"fmt"
 	"maps"
 	mathrand "math/rand"
 	"math/rand/v2"
@@ -29,13 +30,13 @@ func fileRows(pairs ...string) (rows []Fingerprinted) {
 }
 
 func TestDiff(t *testing.T) {
-	pair := func(entry byte, row int) Pair { return Pair{Entry: [16]byte{entry}, Row: row} }
 	gone := func(entries ...byte) (all [][16]byte) {
 		for _, e := range entries {
 			all = append(all, [16]byte{e})
 		}
 		return all
 	}
+	pair := func(entry byte, row int) Pair { return Pair{Last: Seen{Entry: [16]byte{entry}}, Row: row} }
 	tests := map[string]struct {
 		last []Seen
 		now  []Fingerprinted
@@ -57,6 +58,11 @@ func TestDiff(t *testing.T) {
 		"same name, new secret": {seen("Aa"), fileRows("Ba"), Changes{Add: []int{0}, Gone: gone(1)}},
 	}
 	for name, test := range tests {
+		for _, pairs := range [][]Pair{test.want.Keep, test.want.Rename} {
+			for i := range pairs { // entry n is row n of last
+				pairs[i].Last = test.last[pairs[i].Last.Entry[0]-1]
+			}
+		}
 		if got := Diff(test.last, test.now); !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%s:\ngot  %+v\nwant %+v", name, got, test.want)
 		}
@@ -99,7 +105,7 @@ func apply(t *testing.T, c inputs, d Changes) []Seen {
 		next = append(next, Seen{n.Secret, n.Name, entry})
 	}
 	for _, p := range slices.Concat(d.Keep, d.Rename) {
-		take(p.Row, p.Entry)
+		take(p.Row, p.Last.Entry)
 	}
 	for _, row := range d.Add {
 		take(row, [16]byte{2, byte(row)})
@@ -138,6 +144,7 @@ func TestDiffProperties(t *testing.T) {
 		}
 		checkEntries(t, c, d)
 		checkMinimal(t, c, d)
+		checkPieces(t, c, d)
 		return !t.Failed()
 	}
 	if err := quick.Check(property, &quick.Config{MaxCount: 3000}); err != nil {
@@ -154,12 +161,12 @@ func checkEntries(t *testing.T, c inputs, d Changes) {
 		left[s.Entry] = s
 	}
 	for i, p := range slices.Concat(d.Keep, d.Rename) {
-		s, ok := left[p.Entry]
+		s, ok := left[p.Last.Entry]
 		n := c.now[p.Row]
-		if !ok || s.Secret != n.Secret || (s.Name == n.Name) != (i < len(d.Keep)) {
+		if !ok || s != p.Last || s.Secret != n.Secret || (s.Name == n.Name) != (i < len(d.Keep)) {
 			t.Errorf("pair %+v is wrong", p)
 		}
-		delete(left, p.Entry)
+		delete(left, p.Last.Entry)
 	}
 	for _, entry := range d.Gone {
 		if _, ok := left[entry]; !ok {
@@ -170,6 +177,59 @@ func checkEntries(t *testing.T, c inputs, d Changes) {
 	if len(left) > 0 {
 		t.Errorf("%d entries are lost", len(left))
 	}
+}
+
+// checkPieces fails unless the changes can be made in pieces: whoever stops
+// after any of them, and compares what is taken by then, finds those that are
+// left and no others.
+func checkPieces(t *testing.T, c inputs, d Changes) {
+	t.Helper()
+	var taken []Seen
+	take := func(row int, entry [16]byte) { taken = append(taken, Seen{c.now[row].Secret, c.now[row].Name, entry}) }
+	for _, p := range d.Keep {
+		take(p.Row, p.Last.Entry)
+	}
+	d.Keep, d.Gone = nil, nil
+	for {
+		record := slices.Clone(taken)
+		for _, p := range d.Rename {
+			record = append(record, p.Last)
+		}
+		left := Diff(record, c.now)
+		left.Keep = nil
+		if !sameChanges(c, left, d) {
+			t.Errorf("with %d rows taken: %+v, want %+v", len(taken), left, d)
+		}
+		switch {
+		case len(d.Rename) > 0:
+			take(d.Rename[0].Row, d.Rename[0].Last.Entry)
+			d.Rename = d.Rename[1:]
+		case len(d.Add) > 0:
+			take(d.Add[0], [16]byte{2, byte(d.Add[0])})
+			d.Add = d.Add[1:]
+		default:
+			return
+		}
+	}
+}
+
+// sameChanges says whether two changes do the same: among equal rows it does not
+// matter which is meant.
+func sameChanges(c inputs, a, b Changes) bool {
+	what := func(d Changes) (all []string) {
+		for _, p := range d.Rename {
+			all = append(all, fmt.Sprint("rename ", p.Last, c.now[p.Row].Name))
+		}
+		for _, row := range d.Add {
+			all = append(all, fmt.Sprint("add ", c.now[row].Secret, c.now[row].Name))
+		}
+		for _, entry := range d.Gone {
+			all = append(all, fmt.Sprint("gone ", entry))
+		}
+		slices.Sort(all)
+		return all
+	}
+	return slices.Equal(what(a), what(b))
 }
 
 // checkMinimal fails if more was changed than had to be: as many rows are kept

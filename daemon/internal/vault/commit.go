@@ -9,12 +9,12 @@ import (
 )
 
 // finish writes the time, the journal and the counts, puts all in order and commits.
-func (tx *Tx) finish(op string) error {
+func (tx *Tx) finish() error {
 	if _, err := tx.noteTime(); err != nil {
 		return err
 	}
-	if op != "" && len(tx.did) > 0 {
-		if err := tx.record(op); err != nil {
+	if tx.of.op != "" && len(tx.did) > 0 {
+		if err := tx.record(); err != nil {
 			return err
 		}
 	}
@@ -105,7 +105,7 @@ func (v *Vault) recall(k *keys) (number int) {
 	defer v.mu.Unlock()
 	v.changes++
 	if v.keys == k {
-		v.list = nil
+		v.list, v.since = nil, nil
 		if err == nil {
 			v.live, v.trashed = live, trashed
 		}

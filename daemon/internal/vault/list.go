@@ -3,14 +3,17 @@ package vault
 import (
 	"bytes"
 	"cmp"
+	"maps"
 	"slices"
+	"strings"
 
 	bolt "go.etcd.io/bbolt"
 )
 
 // List returns the summaries of all live entries, sorted by folded name, then
 // id. The slice is shared: it must not be changed. The first call opens every
-// summary; later ones cost nothing until Lock.
+// summary; later ones, until Lock, cost nothing but to bring it up to date with
+// the changes since, which so need not do it one by one.
 func (v *Vault) List() ([]Summary, error) {
 	k, err := v.unlocked()
 	if err != nil {
@@ -18,21 +21,24 @@ func (v *Vault) List() ([]Summary, error) {
 	}
 	defer k.release()
 	v.mu.RLock()
-	list, changes := v.list, v.changes
+	list, since, changes := v.list, maps.Clone(v.since), v.changes
 	v.mu.RUnlock()
-	if list != nil {
+	switch {
+	case list == nil:
+		if list, err = v.readSummaries(k, bucketSummary); err != nil {
+			return nil, err
+		}
+		slices.SortFunc(list, compareSummaries)
+	case len(since) == 0:
 		return list, nil
+	default:
+		list = merged(list, since)
 	}
-	list, err = v.readSummaries(k, bucketSummary)
-	if err != nil {
-		return nil, err
-	}
-	slices.SortFunc(list, compareSummaries)
 	v.mu.Lock()
 	// A change since then may or may not be in what was read.
 	current, whole := v.keys == k && v.changes == changes, len(list) == v.live
 	if current && whole {
-		v.list = list
+		v.list, v.since = list, nil
 	}
 	v.mu.Unlock()
 	if current && !whole {
@@ -63,6 +69,30 @@ func (v *Vault) recount(k *keys) ([]Summary, error) {
 	return list, nil
 }
 
+// merged returns a sorted list brought up to date with what has changed. The old
+// one is left as it is, since callers of List may hold it.
+func merged(list []Summary, changed map[ID]*Summary) []Summary {
+	fresh := make([]Summary, 0, len(changed))
+	for _, s := range changed {
+		if s != nil {
+			fresh = append(fresh, *s)
+		}
+	}
+	slices.SortFunc(fresh, compareSummaries)
+	out := make([]Summary, 0, len(list)+len(fresh))
+	for i := range list {
+		s := &list[i]
+		if _, gone := changed[s.ID]; gone {
+			continue
+		}
+		for len(fresh) > 0 && compareSummaries(fresh[0], *s) < 0 {
+			out, fresh = append(out, fresh[0]), fresh[1:]
+		}
+		out = append(out, *s)
+	}
+	return append(out, fresh...)
+}
+
 // Trash returns the summaries of the entries in the trash, the last trashed
 // first.
 func (v *Vault) Trash() ([]Summary, error) {
@@ -80,7 +110,7 @@ func (v *Vault) Trash() ([]Summary, error) {
 
 // readSummaries opens all summaries of a bucket. The result is not nil.
 func (v *Vault) readSummaries(k *keys, bucket []byte) ([]Summary, error) {
-	list := []Summary{}
+	list := make([]Summary, 0, v.expected(bucket))
 	var plain []byte
 	err := v.view(func(tx *bolt.Tx) error {
 		return tx.Bucket(bucket).ForEach(func(key, sealed []byte) error {
@@ -102,6 +132,16 @@ func (v *Vault) readSummaries(k *keys, bucket []byte) ([]Summary, error) {
 	return list, nil
 }
 
+// expected returns how many summaries a bucket seems to hold, for a list that
+// need not be moved while it grows.
+func (v *Vault) expected(bucket []byte) int {
+	live, trashed := v.Count()
+	if bytes.Equal(bucket, bucketTrash) {
+		return trashed
+	}
+	return live
+}
+
 // folded returns s with what sorting and searching compare.
 func (s Summary) folded() Summary {
 	s.foldedName, s.foldedIssuer = Fold(s.Name), Fold(s.Issuer)
@@ -110,5 +150,8 @@ func (s Summary) folded() Summary {
 
 // compareSummaries orders a list.
 func compareSummaries(a, b Summary) int {
-	return cmp.Or(cmp.Compare(a.foldedName, b.foldedName), bytes.Compare(a.ID[:], b.ID[:]))
+	if byName := strings.Compare(a.foldedName, b.foldedName); byName != 0 {
+		return byName
+	}
+	return bytes.Compare(a.ID[:], b.ID[:])
 }

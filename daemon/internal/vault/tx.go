@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -22,6 +23,7 @@ type Tx struct {
 	k    *keys
 	bolt *bolt.Tx
 	now  int64 // Unix milliseconds; one change has one time
+	of   *change
 
 	puts    map[string]map[string][]byte // bucket → key → value; a nil value deletes
 	moved   map[string][]rowChange       // bucket ‖ MAC → what became of its rows
@@ -38,6 +40,12 @@ type rowChange struct {
 	added bool
 }
 
+// change is what Undo takes for one: an Update, or all the pieces of Pieces.
+type change struct {
+	op   string // as journal and undo name it; "" is not for undo
+	tail []byte // the journal row of the piece before, as it is stored
+}
+
 // Update runs f as one change. When it returns nil, all is on the disk; when it
 // returns an error, which is f's own or the storage's, nothing has changed. Only
 // if the very last sync failed it is not known: then the error is ErrStorage and
@@ -45,6 +53,30 @@ type rowChange struct {
 // still take back; the next Update that returns nil has stored it as well. op
 // names the change to whoever undoes it; a change with op "" cannot be undone.
 func (v *Vault) Update(op string, f func(tx *Tx) error) error {
+	return v.update(&change{op: op}, f)
+}
+
+// Pieces is Update for a change that is too large to be held in memory as one:
+// it calls f until that returns more == false, and each call is a change of its
+// own. After an error, or a crash, the pieces before are stored, so each has to
+// leave the vault as somebody may find it, with a record of what is done. Other
+// changes may come in between. Undo undoes all pieces at once, or those before
+// and after another change that came in between one after the other.
+func (v *Vault) Pieces(op string, f func(tx *Tx) (more bool, err error)) error {
+	whole := &change{op: op}
+	for more := true; more; {
+		err := v.update(whole, func(tx *Tx) (err error) {
+			more, err = f(tx)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v *Vault) update(of *change, f func(tx *Tx) error) error {
 	k, err := v.unlocked()
 	if err != nil {
 		return err
@@ -61,7 +93,7 @@ func (v *Vault) Update(op string, f func(tx *Tx) error) error {
 	}
 	v.writing.Lock()
 	defer v.writing.Unlock()
-	tx := &Tx{v: v, k: k, now: max(1, v.now().UnixMilli()), puts: map[string]map[string][]byte{},
+	tx := &Tx{v: v, k: k, of: of, now: max(1, v.now().UnixMilli()), puts: map[string]map[string][]byte{},
 		moved: map[string][]rowChange{}, changed: map[ID]*Summary{}, history: map[ID]uint64{}}
 	if err := v.write(func() (err error) { tx.bolt, err = v.db.Begin(true); return err }); err != nil {
 		return fmt.Errorf("beginning change: %w", err)
@@ -80,7 +112,7 @@ func (v *Vault) Update(op string, f func(tx *Tx) error) error {
 		return nil
 	}
 	number := tx.bolt.ID()
-	err = tx.finish(op)
+	err = tx.finish()
 	k.recent.empty() // after a failure too: the change may be in the file
 	if err != nil {
 		if v.recall(k) >= number {
@@ -96,8 +128,10 @@ func (v *Vault) Update(op string, f func(tx *Tx) error) error {
 	v.changes++
 	if v.keys == k { // not locked meanwhile
 		v.live, v.trashed = v.live+tx.live, v.trashed+tx.trashed
-		if v.list != nil {
-			v.list = merged(v.list, tx.changed)
+		if v.list != nil && v.since == nil {
+			v.since = tx.changed
+		} else if v.list != nil {
+			maps.Copy(v.since, tx.changed)
 		}
 	}
 	return nil
@@ -292,27 +326,4 @@ func (tx *Tx) setMeta(name string, value []byte) {
 		return
 	}
 	tx.set(bucketMeta, []byte(name), tx.k.seal.Seal(seal.VaultMeta, seal.Context(bucketMeta, []byte(name)), value))
-}
-
-// merged returns a sorted list brought up to date with a change. The old one is
-// left as it is, since callers of List may hold it.
-func merged(list []Summary, changed map[ID]*Summary) []Summary {
-	fresh := make([]Summary, 0, len(changed))
-	for _, s := range changed {
-		if s != nil {
-			fresh = append(fresh, *s)
-		}
-	}
-	slices.SortFunc(fresh, compareSummaries)
-	out := make([]Summary, 0, len(list)+len(fresh))
-	for _, s := range list {
-		if _, gone := changed[s.ID]; gone {
-			continue
-		}
-		for len(fresh) > 0 && compareSummaries(fresh[0], s) < 0 {
-			out, fresh = append(out, fresh[0]), fresh[1:]
-		}
-		out = append(out, s)
-	}
-	return append(out, fresh...)
 }

@@ -32,7 +32,9 @@ type deed struct {
 	Fields  []Field `json:"fields,omitempty"`  // that an edit changed
 }
 
-// journalRow is one change, sealed in the journal.
+// journalRow is one change, or one piece of it, sealed in the journal. The key
+// is the number of the change; of its further pieces the number, then that of
+// the piece, from 1. Both are u64.
 type journalRow struct {
 	Op    string `json:"op"`
 	At    int64  `json:"at"` // Unix milliseconds
@@ -60,28 +62,53 @@ type Undone struct {
 func (tx *Tx) do(d deed) { tx.did = append(tx.did, d) }
 
 // record writes the journal row of this change and drops rows beyond the bound.
-func (tx *Tx) record(op string) error {
-	data, err := json.Marshal(journalRow{op, tx.now, tx.did})
+func (tx *Tx) record() error {
+	data, err := json.Marshal(journalRow{tx.of.op, tx.now, tx.did})
 	if err != nil {
 		return err
 	}
 	return tx.v.write(func() error {
 		c := tx.bolt.Bucket(bucketJournal).Cursor()
-		var next uint64
-		if last, _ := c.Last(); len(last) == 8 {
-			next = binary.BigEndian.Uint64(last) + 1
-		}
-		key := binary.BigEndian.AppendUint64(nil, next)
-		tx.set(bucketJournal, key, tx.k.seal.Seal(seal.VaultLog, seal.Context(bucketJournal, key), data))
-		if next < journalMost {
+		last, sealed := c.Last()
+		// Sealing draws a nonce, so no other row can be the one of the piece before.
+		number, piece := follow(last, tx.of.tail != nil && bytes.Equal(sealed, tx.of.tail))
+		key := rowKey(number, piece)
+		tx.of.tail = tx.k.seal.Seal(seal.VaultLog, seal.Context(bucketJournal, key), data)
+		tx.set(bucketJournal, key, tx.of.tail)
+		if number < journalMost {
 			return nil
 		}
-		oldest := binary.BigEndian.AppendUint64(nil, next-journalMost+1)
+		oldest := rowKey(number-journalMost+1, 0)
 		for key, _ := c.First(); key != nil && bytes.Compare(key, oldest) < 0; key, _ = c.Next() {
 			tx.set(bucketJournal, key, nil)
 		}
 		return nil
 	})
+}
+
+// rowKey returns the journal's key of a piece; piece 0 is the change itself.
+func rowKey(number, piece uint64) []byte {
+	key := binary.BigEndian.AppendUint64(nil, number)
+	if piece == 0 {
+		return key
+	}
+	return binary.BigEndian.AppendUint64(key, piece)
+}
+
+// follow returns the numbers of the row after the last one: of the next piece if
+// the change goes on, else of the next change.
+func follow(last []byte, goesOn bool) (number, piece uint64) {
+	if len(last) < 8 {
+		return 0, 0
+	}
+	number = binary.BigEndian.Uint64(last)
+	if !goesOn {
+		return number + 1, 0
+	}
+	if len(last) == 16 {
+		piece = binary.BigEndian.Uint64(last[8:])
+	}
+	return number, piece + 1
 }
 
 // Undo undoes the last change that has not been undone yet, also one of before
@@ -90,37 +117,48 @@ func (tx *Tx) record(op string) error {
 // changed go back, so a counter that was stepped since stays where it is. What
 // was purged meanwhile is passed over; if that is all of the change, Undo
 // undoes nothing, as nobody means a change before it: ErrNothing, once, and the
-// next call goes on. ErrNothing also if there is no change left.
+// next call goes on. ErrNothing also if there is no change left. A change of
+// several pieces is undone piece by piece: after a crash the next call goes on.
 func (v *Vault) Undo() (Undone, error) {
-	var u Undone
-	beyond := false
-	err := v.Update("", func(tx *Tx) error {
-		key, row, err := tx.lastRow()
+	u := undoing{seen: map[ID]bool{}}
+	var number []byte // of the change, once it is known
+	err := v.Pieces("", func(tx *Tx) (more bool, err error) {
+		key, row, err := tx.lastRow(number)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if key == nil {
-			return ErrNothing
+			if number == nil {
+				err = ErrNothing
+			}
+			return false, err // another undo took the pieces before
 		}
 		tx.set(bucketJournal, key, nil)
-		u, err = tx.undo(row)
-		beyond = len(u.IDs) == 0
-		return err
+		number, more = key[:8], len(key) > 8
+		return more, u.undo(tx, row)
 	})
-	if err == nil && beyond {
+	if err == nil && len(u.IDs) == 0 {
 		err = fmt.Errorf("%w: the last change is beyond undo", ErrNothing)
 	}
 	if err != nil {
 		return Undone{}, fmt.Errorf("undoing: %w", err)
 	}
-	return u, nil
+	slices.Reverse(u.IDs)
+	slices.Reverse(u.Names)
+	return u.Undone, nil
 }
 
-// lastRow returns the last journal row; its key is nil if there is none.
-func (tx *Tx) lastRow() (key []byte, row journalRow, err error) {
+// lastRow returns the last journal row, or the last of the change of that
+// number; its key is nil if there is none.
+func (tx *Tx) lastRow(number []byte) (key []byte, row journalRow, err error) {
 	var sealed []byte
 	err = tx.v.write(func() error {
-		key, sealed = tx.bolt.Bucket(bucketJournal).Cursor().Last()
+		c := tx.bolt.Bucket(bucketJournal).Cursor()
+		for key, sealed = c.Last(); bytes.Compare(key[:min(len(key), len(number))], number) > 0; key, sealed = c.Prev() {
+		}
+		if !bytes.HasPrefix(key, number) {
+			key, sealed = nil, nil
+		}
 		if err := bounded(sealed, tx.bolt.Size()); err != nil {
 			return err
 		}
@@ -137,34 +175,38 @@ func (tx *Tx) lastRow() (key []byte, row journalRow, err error) {
 	return key, row, nil
 }
 
+// undoing is what Undo has done so far, the last first.
+type undoing struct {
+	Undone
+	seen map[ID]bool
+}
+
 // undo does the opposite of a row, the last deed first.
-func (tx *Tx) undo(row journalRow) (Undone, error) {
-	u := Undone{Op: row.Op, At: row.At}
-	seen := map[ID]bool{}
+func (u *undoing) undo(tx *Tx, row journalRow) error {
+	u.Op, u.At = row.Op, row.At
+	known := len(u.IDs)
 	for _, d := range slices.Backward(row.Deeds) {
 		err := tx.undoDeed(d)
 		if errors.Is(err, ErrNotFound) {
 			continue // purged, or not where the deed had left it
 		}
 		if err != nil {
-			return u, err
+			return err
 		}
-		if seen[d.ID] {
-			continue
+		if !u.seen[d.ID] {
+			u.seen[d.ID] = true
+			u.IDs = append(u.IDs, d.ID)
 		}
-		seen[d.ID] = true
-		u.IDs = append(u.IDs, d.ID)
 	}
-	slices.Reverse(u.IDs)
-	for _, id := range u.IDs {
+	for _, id := range u.IDs[known:] {
 		e, err := tx.Get(id)
 		if err != nil {
-			return u, err
+			return err
 		}
 		u.Names = append(u.Names, e.Name)
 		e.Wipe()
 	}
-	return u, nil
+	return nil
 }
 
 func (tx *Tx) undoDeed(d deed) error {

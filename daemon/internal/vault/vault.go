@@ -58,10 +58,11 @@ type Vault struct {
 	// stored: so even a change that changes nothing is stored then.
 	unsettled bool // guarded by writing
 
-	mu            sync.RWMutex // guards what follows; never held during disk access
-	keys          *keys        // nil while locked
-	list          []Summary    // of the live entries, sorted; nil until the first List
-	changes       uint64       // committed since Unlock: a list read before one of them is not kept
+	mu            sync.RWMutex    // guards what follows; never held during disk access
+	keys          *keys           // nil while locked
+	list          []Summary       // of the live entries, sorted, as the last List left it; nil until the first
+	since         map[ID]*Summary // what has changed since; a nil summary is no longer live
+	changes       uint64          // committed since Unlock: a list read before one of them is not kept
 	live, trashed int
 }
 
@@ -122,7 +123,7 @@ func (v *Vault) setKeys(k *keys) {
 	if v.keys != nil {
 		v.keys.release()
 	}
-	v.keys, v.list, v.live, v.trashed = k, nil, 0, 0
+	v.keys, v.list, v.since, v.live, v.trashed = k, nil, nil, 0, 0
 }
 
 // Close locks the vault, waits for calls under way and closes the file.

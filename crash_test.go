@@ -16,6 +16,7 @@ const (
 	killsServing  = 50 // of a busy daemon, each with changes under way
 	killsCreating = 25 // while the first change makes the vault
 	killsStarting = 15 // before it is ready
+	killsTaking   = 6  // while it takes a large secrets.json in
 )
 
 // TestCrash kills a real o2fad with SIGKILL at random instants and looks, after
@@ -37,7 +38,8 @@ func TestCrash(t *testing.T) {
 		name  string
 		run   func(*testing.T, *rand.Rand, int)
 		kills int
-	}{{"serving", crashServing, killsServing}, {"creating", crashCreating, killsCreating}, {"starting", crashStarting, killsStarting}} {
+	}{{"serving", crashServing, killsServing}, {"creating", crashCreating, killsCreating}, {"starting", crashStarting, killsStarting},
+		{"taking", crashTaking, killsTaking}} {
 		t.Run(c.name, func(t *testing.T) {
 			c.run(t, rand.New(rand.NewPCG(seed, uint64(i))), kills(t, c.kills))
 		})
@@ -214,4 +216,40 @@ func crashStarting(t *testing.T, rng *rand.Rand, kills int) {
 		o.kill()
 	}
 	restart(t, l, p).stop(t)
+}
+
+// rowsTaking is how many rows of secrets.json are more than one change takes.
+const rowsTaking = 10_000
+
+// crashTaking kills daemons that take a large file in, piece by piece: the next
+// one takes what is left, and no row twice.
+func crashTaking(t *testing.T, rng *rand.Rand, kills int) {
+	var whole time.Duration
+	var halfway int
+	for n := range kills + 1 {
+		p, l := newPlace(t), newLedger(rng.Uint64())
+		o, _ := p.start(t, ipc.StateUninitialized)
+		l.addOne(t, p) // makes the vault
+		for range rowsTaking {
+			row := &fileRow{stem: l.newName("f")}
+			l.rows[row.stem], l.file = row, append(l.file, row)
+		}
+		began := time.Now()
+		if err := writeSecrets(p.profile.SecretsFile(), secretsJSON(l.seed, l.file), true); err != nil {
+			t.Fatal(err)
+		}
+		taken := func() int { return p.status(t, o).Vault.Entries - 1 }
+		if n == 0 { // how long it takes if nobody disturbs
+			await(t, "the intake of secrets.json", func() bool { return taken() == rowsTaking })
+			whole = time.Since(began)
+		} else {
+			<-time.After(whole/4 + time.Duration(rng.Int64N(int64(whole))))
+		}
+		if got := taken(); got > 0 && got < rowsTaking {
+			halfway++
+		}
+		o.kill()
+		restart(t, l, p).stop(t)
+	}
+	t.Logf("taking %d rows takes %v; %d of %d kills came halfway", rowsTaking, whole, halfway, kills)
 }

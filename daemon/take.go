@@ -252,8 +252,9 @@ func countInFile(v interface {
 	for _, id := range ids {
 		wanted[id] = true
 	}
+	all := len(wanted)
 	for ; len(record) >= seenSize && len(wanted) > 0; record = record[seenSize:] {
 		delete(wanted, vault.ID(record[32:48])) // an entry may have two rows
 	}
-	return len(ids) - len(wanted), nil
+	return all - len(wanted), nil
 }

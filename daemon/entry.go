@@ -61,7 +61,7 @@ func uriOf(e *vault.Entry) string {
 	if err != nil {
 		return ""
 	}
-	u := totp.NewURI(e.Secret.Reveal(), totp.Options{Algorithm: algorithm, Digits: e.Digits, Period: time.Duration(e.Period) * time.Second})
+	u := totp.NewCredential(e.Secret.Reveal(), totp.Options{Algorithm: algorithm, Digits: e.Digits, Period: time.Duration(e.Period) * time.Second})
 	defer u.Wipe()
 	switch e.Type {
 	case "totp":
@@ -78,7 +78,7 @@ func uriOf(e *vault.Entry) string {
 		}
 	}
 	u.Issuer, u.Account = strings.ReplaceAll(u.Issuer, ":", " "), strings.ReplaceAll(u.Account, ":", " ")
-	text, err := u.Encode()
+	text, err := u.URI()
 	if err != nil { // a name that makes it longer than readers take
 		return ""
 	}

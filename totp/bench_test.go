@@ -62,11 +62,11 @@ func BenchmarkParseURI(b *testing.B) {
 }
 
 func BenchmarkEncode(b *testing.B) {
-	u := NewURI([]byte(rfcSecrets[SHA1]), Options{})
+	u := NewCredential([]byte(rfcSecrets[SHA1]), Options{})
 	u.Issuer, u.Account = "Example", "alice@example.com"
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := u.Encode(); err != nil {
+		if _, err := u.URI(); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -52,7 +52,7 @@
 // # URIs
 //
 // The QR code of a service holds an otpauth:// URI. ParseURI reads it, Key
-// prepares its secret, and NewURI with Encode goes the other way:
+// prepares its secret, and NewCredential with URI goes the other way:
 //
 //	uri, err := totp.ParseURI("otpauth://totp/Example:alice?secret=JBSWY3DPEHPK3PXP&issuer=Example")
 //	if err != nil {
@@ -62,7 +62,7 @@
 //
 // # Secrets stay out of logs
 //
-// Neither a Key nor a URI shows its secret to fmt, log/slog or encoding/json, and
-// no error of this package repeats what it was given. The secret leaves a URI
-// by Secret and Encode only.
+// Neither a Key nor a Credential shows its secret to fmt, log/slog or encoding/json, and
+// no error of this package repeats what it was given. The secret leaves a Credential
+// by Secret, URI and JSON only.
 package totp

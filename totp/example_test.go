@@ -113,10 +113,10 @@ func ExampleParseURI() {
 	// otpauth://totp/Big%20Corp:alice%2Bwork?secret=***&digits=8&issuer=Big%20Corp
 }
 
-func ExampleURI_Encode() {
-	uri := totp.NewURI([]byte("Hello!\xde\xad\xbe\xef"), totp.Options{})
+func ExampleCredential_URI() {
+	uri := totp.NewCredential([]byte("Hello!\xde\xad\xbe\xef"), totp.Options{})
 	uri.Issuer, uri.Account = "Big Corp", "alice@example.com"
-	text, err := uri.Encode()
+	text, err := uri.URI()
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -86,7 +86,7 @@ func FuzzParseURI(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		u, err := ParseURI(text)
 		if err != nil {
-			if ue := (*URIError)(nil); !errors.As(err, &ue) || ue.Part == "" || !reflect.DeepEqual(u, URI{}) {
+			if ue := (*URIError)(nil); !errors.As(err, &ue) || ue.Part == "" || !reflect.DeepEqual(u, Credential{}) {
 				t.Fatalf("%q: %#v, %#v", text, u, err)
 			}
 			return
@@ -94,7 +94,7 @@ func FuzzParseURI(f *testing.F) {
 		if _, err := u.Key(); err != nil {
 			t.Fatalf("%q was read but has no key: %v", text, err)
 		}
-		encoded, err := u.Encode()
+		encoded, err := u.URI()
 		if err != nil {
 			colon := strings.Contains(u.Issuer+u.Account, ":") && errors.Is(err, ErrColon)
 			if !colon && !errors.Is(err, ErrTooLong) {
@@ -106,14 +106,14 @@ func FuzzParseURI(f *testing.F) {
 		if err != nil || !reflect.DeepEqual(back, u) {
 			t.Fatalf("%q became %q, which is %v, %v", text, encoded, back, err)
 		}
-		if again, err := back.Encode(); err != nil || again != encoded {
+		if again, err := back.URI(); err != nil || again != encoded {
 			t.Fatalf("%q, then %q, %v", encoded, again, err)
 		}
 		checkWithNetURL(t, u, encoded)
 	})
 }
 
-func checkWithNetURL(t *testing.T, u URI, encoded string) {
+func checkWithNetURL(t *testing.T, u Credential, encoded string) {
 	t.Helper()
 	parsed, err := url.Parse(encoded)
 	if err != nil {

@@ -37,7 +37,7 @@ func leaks(text string) string {
 	return ""
 }
 
-func canaries(t *testing.T) (Key, URI) {
+func canaries(t *testing.T) (Key, Credential) {
 	t.Helper()
 	u, err := ParseURI("otpauth://totp/Example:alice?secret=" + EncodeSecret([]byte(canary)) + "&pin=canary+in+extra")
 	if err != nil {
@@ -70,14 +70,14 @@ func TestFmtShowsNoSecret(t *testing.T) {
 	bare.Extra = nil
 	values := map[string]any{
 		"Key": k, "*Key": &k, "URI": u, "*URI": &u,
-		"slices":           []any{k, &k, u, &u, []URI{u}, []*Key{&k}},
+		"slices":           []any{k, &k, u, &u, []Credential{u}, []*Key{&k}},
 		"maps":             map[string]any{"k": k, "u": u},
 		"exported fields":  struct{ K, U any }{&k, u},
 		"unexported Key":   struct{ k Key }{k},
 		"unexported *Key":  struct{ k *Key }{&k},
-		"unexported URI":   struct{ u URI }{bare},
-		"unexported *URI":  struct{ u *URI }{&bare},
-		"unexported slice": struct{ u []URI }{[]URI{bare}},
+		"unexported URI":   struct{ u Credential }{bare},
+		"unexported *URI":  struct{ u *Credential }{&bare},
+		"unexported slice": struct{ u []Credential }{[]Credential{bare}},
 		"unexported any":   struct{ u any }{&bare},
 		"an error around":  fmt.Errorf("doing: %v %w", u, errors.New("x")),
 	}
@@ -120,14 +120,14 @@ func TestLogsShowNoSecret(t *testing.T) {
 
 func TestJSONShowsNoSecret(t *testing.T) {
 	_, u := canaries(t)
-	for _, v := range []any{u, &u, struct{ U URI }{u}} {
+	for _, v := range []any{u, &u, struct{ U Credential }{u}} {
 		if text, err := json.Marshal(v); !errors.Is(err, ErrMarshal) {
-			t.Errorf("a URI as JSON: %s, %v", text, err)
+			t.Errorf("a Credential as JSON: %s, %v", text, err)
 		}
 	}
 }
 
-// TestURIErrorsShowNothing puts the canary wherever a URI can be wrong.
+// TestURIErrorsShowNothing puts the canary wherever a Credential can be wrong.
 func TestURIErrorsShowNothing(t *testing.T) {
 	text := EncodeSecret([]byte(canary))
 	for _, uri := range []string{

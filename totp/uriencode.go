@@ -10,30 +10,30 @@ import (
 	"unicode/utf8"
 )
 
-// Encode returns the URI as text, with its secret. It is ASCII only, writes
+// URI returns the credential as otpauth:// URI, with its secret. It is ASCII only, writes
 // blanks as %20 and a plus as %2B, which every reader understands alike, puts
 // the issuer before the label and into its parameter, as the format recommends,
 // and leaves out algorithm, digits and period where they are the defaults, which
-// keeps QR codes small. Equal URIs yield equal text.
+// keeps QR codes small. Equal credentials yield equal text.
 //
 // The error is a *URIError: ErrColon for a colon in Issuer, Prefix or Account,
 // which the format forbids since readers split at any; ErrEmpty without a secret;
 // ErrType, ErrAlgorithm, ErrDigits, ErrPeriod; ErrEncoding for text that is not
 // UTF-8; ErrDuplicate for a name in Extra that the format knows; ErrTooLong.
-func (u URI) Encode() (string, error) {
-	if err := u.check(); err != nil {
+func (c Credential) URI() (string, error) {
+	if err := c.check(); err != nil {
 		return "", err
 	}
 	var b strings.Builder
-	u.writeHead(&b)
+	c.writeHead(&b)
 	b.WriteString("?secret=")
-	b.WriteString(EncodeSecret(u.Secret()))
-	u.writeParameters(&b)
-	for _, name := range slices.Sorted(maps.Keys(u.Extra)) {
+	b.WriteString(EncodeSecret(c.Secret()))
+	c.writeParameters(&b)
+	for _, name := range slices.Sorted(maps.Keys(c.Extra)) {
 		b.WriteByte('&')
 		b.WriteString(escape(name, ""))
 		b.WriteByte('=')
-		b.WriteString(escape(u.Extra[name], ""))
+		b.WriteString(escape(c.Extra[name], ""))
 	}
 	if b.Len() > MaxURI {
 		return "", &URIError{"length", ErrTooLong}
@@ -41,19 +41,19 @@ func (u URI) Encode() (string, error) {
 	return b.String(), nil
 }
 
-// check returns the first reason for which u has no text.
-func (u URI) check() error {
-	if u.Type != TOTP && u.Type != HOTP {
+// check returns the first reason for which c has no text.
+func (c Credential) check() error {
+	if c.Type != TOTP && c.Type != HOTP {
 		return &URIError{"type", ErrType}
 	}
-	if len(u.Secret()) == 0 {
+	if len(c.Secret()) == 0 {
 		return &URIError{"secret", ErrEmpty}
 	}
-	if _, err := u.filled(); err != nil {
+	if _, err := c.filled(); err != nil {
 		return optionError(err)
 	}
 	for _, text := range []struct{ part, value string }{
-		{"issuer", u.Issuer}, {"prefix", u.Prefix}, {"account", u.Account},
+		{"issuer", c.Issuer}, {"prefix", c.Prefix}, {"account", c.Account},
 	} {
 		if strings.Contains(text.value, ":") {
 			return &URIError{text.part, ErrColon}
@@ -62,8 +62,8 @@ func (u URI) check() error {
 			return &URIError{text.part, ErrEncoding}
 		}
 	}
-	for name, value := range u.Extra {
-		if part := u.Type.parameter(name); part != "" {
+	for name, value := range c.Extra {
+		if part := c.Type.parameter(name); part != "" {
 			return &URIError{part, ErrDuplicate}
 		}
 		if !utf8.ValidString(name) || !utf8.ValidString(value) {
@@ -85,41 +85,41 @@ func optionError(err error) error {
 }
 
 // writeHead writes everything before the question mark.
-func (u URI) writeHead(b *strings.Builder) {
+func (c Credential) writeHead(b *strings.Builder) {
 	b.WriteString("otpauth://")
-	b.WriteString(u.Type.String())
+	b.WriteString(c.Type.String())
 	b.WriteByte('/')
-	prefix := u.Prefix
+	prefix := c.Prefix
 	if prefix == "" {
-		prefix = u.Issuer
+		prefix = c.Issuer
 	}
 	if prefix = strings.TrimSpace(prefix); prefix != "" {
 		b.WriteString(escape(prefix, "@"))
 		b.WriteByte(':')
 	}
-	b.WriteString(escape(strings.TrimSpace(u.Account), "@"))
+	b.WriteString(escape(strings.TrimSpace(c.Account), "@"))
 }
 
 // writeParameters writes the known parameters but the secret.
-func (u URI) writeParameters(b *strings.Builder) {
+func (c Credential) writeParameters(b *strings.Builder) {
 	number := func(name string, n uint64) {
 		b.WriteString(name)
 		b.WriteString(strconv.FormatUint(n, 10))
 	}
-	if u.Algorithm != SHA1 {
+	if c.Algorithm != SHA1 {
 		b.WriteString("&algorithm=")
-		b.WriteString(u.Algorithm.String())
+		b.WriteString(c.Algorithm.String())
 	}
-	if u.Digits != 0 && u.Digits != DefaultDigits {
-		number("&digits=", uint64(u.Digits))
+	if c.Digits != 0 && c.Digits != DefaultDigits {
+		number("&digits=", uint64(c.Digits))
 	}
-	if u.Type == TOTP && u.Period != 0 && u.Period != DefaultPeriod {
-		number("&period=", uint64(u.Period/time.Second))
+	if c.Type == TOTP && c.Period != 0 && c.Period != DefaultPeriod {
+		number("&period=", uint64(c.Period/time.Second))
 	}
-	if u.Type == HOTP {
-		number("&counter=", u.Counter)
+	if c.Type == HOTP {
+		number("&counter=", c.Counter)
 	}
-	if issuer := strings.TrimSpace(u.Issuer); issuer != "" {
+	if issuer := strings.TrimSpace(c.Issuer); issuer != "" {
 		b.WriteString("&issuer=")
 		b.WriteString(escape(issuer, ""))
 	}

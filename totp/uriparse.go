@@ -24,51 +24,51 @@ import (
 //   - The first colon of the label, bare or %3A, ends the issuer prefix. Further
 //     ones belong to the account. Blanks around both are dropped.
 //   - The issuer parameter wins over the prefix; a prefix that differs is kept in
-//     URI.Prefix. An empty issuer parameter counts as none.
+//     Credential.Prefix. An empty issuer parameter counts as none.
 //   - secret is required and read by DecodeSecret. algorithm is read by
 //     ParseAlgorithm, digits must be 6 to 10, period seconds from 1 to
 //     9223372036; they default to SHA1, 6, 30.
 //   - counter is required for hotp, and may be any uint64. Starting from 0 instead
 //     could show codes that were used before.
-//   - Other parameters are kept in URI.Extra, period of hotp and counter of totp
+//   - Other parameters are kept in Credential.Extra, period of hotp and counter of totp
 //     among them.
 //   - No parameter may come twice, known or not.
 //
 // Every error is a *URIError.
-func ParseURI(text string) (URI, error) {
+func ParseURI(text string) (Credential, error) {
 	if len(text) > MaxURI {
-		return URI{}, &URIError{"length", ErrTooLong}
+		return Credential{}, &URIError{"length", ErrTooLong}
 	}
 	rest, ok := cutScheme(strings.TrimSpace(text))
 	if !ok {
-		return URI{}, &URIError{"scheme", ErrScheme}
+		return Credential{}, &URIError{"scheme", ErrScheme}
 	}
 	path, query, _ := strings.Cut(rest, "?")
 	kind, label, _ := strings.Cut(path, "/")
 
-	var u URI
+	var c Credential
 	switch strings.ToLower(kind) {
 	case "totp":
-		u.Type = TOTP
+		c.Type = TOTP
 	case "hotp":
-		u.Type = HOTP
+		c.Type = HOTP
 	default:
-		return URI{}, &URIError{"type", ErrType}
+		return Credential{}, &URIError{"type", ErrType}
 	}
-	known, err := u.readQuery(query)
+	known, err := c.readQuery(query)
 	if err != nil {
-		return URI{}, err
+		return Credential{}, err
 	}
-	if err := u.readLabel(label, known["issuer"]); err != nil {
-		return URI{}, err
+	if err := c.readLabel(label, known["issuer"]); err != nil {
+		return Credential{}, err
 	}
-	if err := u.readOptions(known); err != nil {
-		return URI{}, err
+	if err := c.readOptions(known); err != nil {
+		return Credential{}, err
 	}
-	if err := u.readSecret(known); err != nil {
-		return URI{}, err
+	if err := c.readSecret(known); err != nil {
+		return Credential{}, err
 	}
-	return u, nil
+	return c, nil
 }
 
 // cutScheme returns what follows otpauth://.
@@ -98,8 +98,8 @@ func (t Type) parameter(name string) string {
 	return ""
 }
 
-// readQuery returns the known parameters and puts the others into u.Extra.
-func (u *URI) readQuery(query string) (map[string]string, error) {
+// readQuery returns the known parameters and puts the others into c.Extra.
+func (c *Credential) readQuery(query string) (map[string]string, error) {
 	known := map[string]string{}
 	for pair := range strings.SplitSeq(query, "&") {
 		if pair == "" {
@@ -108,14 +108,14 @@ func (u *URI) readQuery(query string) (map[string]string, error) {
 		name, value, _ := strings.Cut(strings.ReplaceAll(pair, "+", " "), "=")
 		name, value = unescape(name), unescape(value)
 
-		part, into := u.Type.parameter(name), known
+		part, into := c.Type.parameter(name), known
 		if part != "" {
 			name = part
 		} else {
-			if u.Extra == nil {
-				u.Extra = map[string]string{}
+			if c.Extra == nil {
+				c.Extra = map[string]string{}
 			}
-			part, into = "parameter", u.Extra
+			part, into = "parameter", c.Extra
 		}
 		if !utf8.ValidString(name) || !utf8.ValidString(value) {
 			return nil, &URIError{part, ErrEncoding}
@@ -129,7 +129,7 @@ func (u *URI) readQuery(query string) (map[string]string, error) {
 }
 
 // readLabel sets the names from the label and the issuer parameter.
-func (u *URI) readLabel(label, issuer string) error {
+func (c *Credential) readLabel(label, issuer string) error {
 	label = unescape(label)
 	if !utf8.ValidString(label) {
 		return &URIError{"label", ErrEncoding}
@@ -138,22 +138,22 @@ func (u *URI) readLabel(label, issuer string) error {
 	if !split {
 		prefix, account = "", label
 	}
-	u.Account = strings.TrimSpace(account)
-	u.Issuer = strings.TrimSpace(issuer)
+	c.Account = strings.TrimSpace(account)
+	c.Issuer = strings.TrimSpace(issuer)
 	prefix = strings.TrimSpace(prefix)
 	switch {
-	case u.Issuer == "":
-		u.Issuer = prefix
-	case u.Issuer != prefix:
-		u.Prefix = prefix
+	case c.Issuer == "":
+		c.Issuer = prefix
+	case c.Issuer != prefix:
+		c.Prefix = prefix
 	}
 	return nil
 }
 
 // readOptions sets Options and Counter from the known parameters.
-func (u *URI) readOptions(known map[string]string) (err error) {
+func (c *Credential) readOptions(known map[string]string) (err error) {
 	if name, ok := known["algorithm"]; ok {
-		if u.Algorithm, err = ParseAlgorithm(strings.TrimSpace(name)); err != nil {
+		if c.Algorithm, err = ParseAlgorithm(strings.TrimSpace(name)); err != nil {
 			return &URIError{"algorithm", err}
 		}
 	}
@@ -164,12 +164,12 @@ func (u *URI) readOptions(known map[string]string) (err error) {
 	if digits < MinDigits || digits > MaxDigits {
 		return &URIError{"digits", ErrDigits}
 	}
-	u.Digits = int(digits)
-	if u.Type == HOTP {
+	c.Digits = int(digits)
+	if c.Type == HOTP {
 		if _, ok := known["counter"]; !ok {
 			return &URIError{"counter", ErrMissing}
 		}
-		u.Counter, err = number(known, "counter", 0)
+		c.Counter, err = number(known, "counter", 0)
 		return err
 	}
 	period, err := number(known, "period", uint64(DefaultPeriod/time.Second))
@@ -179,7 +179,7 @@ func (u *URI) readOptions(known map[string]string) (err error) {
 	if period < 1 || period > math.MaxInt64/uint64(time.Second) {
 		return &URIError{"period", ErrPeriod}
 	}
-	u.Period = time.Duration(period) * time.Second
+	c.Period = time.Duration(period) * time.Second
 	return nil
 }
 
@@ -199,7 +199,7 @@ func number(known map[string]string, name string, without uint64) (uint64, error
 
 // readSecret comes last, so that a URI refused for another reason never had its
 // secret in a buffer of ours.
-func (u *URI) readSecret(known map[string]string) error {
+func (c *Credential) readSecret(known map[string]string) error {
 	text, ok := known["secret"]
 	if !ok {
 		return &URIError{"secret", ErrMissing}
@@ -208,7 +208,7 @@ func (u *URI) readSecret(known map[string]string) error {
 	if err != nil {
 		return &URIError{"secret", err}
 	}
-	u.secret = newBox(secret)
+	c.secret = newBox(secret)
 	return nil
 }
 

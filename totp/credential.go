@@ -10,7 +10,7 @@ import (
 )
 
 // MaxURI is the length of the longest URI, in bytes, that ParseURI reads and
-// Encode writes.
+// Credential.URI writes.
 const MaxURI = 8 << 10
 
 // The ways in which a URI can be wrong, besides those of Options and of
@@ -27,8 +27,8 @@ var (
 )
 
 // ErrMarshal is returned by every encoder that takes its text from
-// encoding.TextMarshaler, encoding/json among them, when it meets a URI.
-var ErrMarshal = errors.New("refusing to marshal a URI, which has a secret: use Encode")
+// encoding.TextMarshaler, encoding/json among them, when it meets a Credential.
+var ErrMarshal = errors.New("refusing to marshal a credential, which has a secret: use URI or JSON")
 
 // URIError says which part of a URI is wrong, and why. It holds nothing of what
 // the URI said.
@@ -66,21 +66,23 @@ func (t Type) String() string {
 	return fmt.Sprintf("Type(%d)", uint8(t))
 }
 
-// URI is what an otpauth:// URI says: how codes are made, and whose they are.
-// Make one with ParseURI or NewURI; its fields may be changed before Encode.
+// Credential is a secret with how codes are made from it, and whose they are:
+// what an otpauth:// URI says. Make one with ParseURI, NewCredential or a
+// Factory; its fields may be changed before it is written.
 //
-// A URI prints and logs itself without its secret and without Extra, whose
+// A Credential prints and logs itself without its secret and without Extra, whose
 // parameters may be anything. Copies share one secret.
-type URI struct {
+type Credential struct {
 	Type Type
 
 	// Options hold no zeros after ParseURI, but for Period where Type is HOTP.
 	Options
 
-	// Issuer is the service, "" if the URI names none.
+	// Issuer is the service, "" if none is named.
 	Issuer string
 
-	// Account is the user's name at the service; some URIs have none.
+	// Account is the user's name at the service, which passlib calls the label;
+	// some URIs have none.
 	Account string
 
 	// Prefix is the issuer before the label's colon where it is another than
@@ -92,7 +94,7 @@ type URI struct {
 	Counter uint64
 
 	// Extra holds the parameters that the format does not know for Type, by
-	// name, decoded. Encode writes them back.
+	// name, decoded. URI writes them back.
 	Extra map[string]string
 
 	secret *box
@@ -105,59 +107,59 @@ type box struct{ bytes *[]byte }
 
 func newBox(secret []byte) *box { return &box{&secret} }
 
-// NewURI returns a URI of type TOTP for a copy of secret. What is wrong with
-// either argument is reported by Key and Encode.
-func NewURI(secret []byte, options Options) URI {
-	return URI{Options: options, secret: newBox(bytes.Clone(secret))}
+// NewCredential returns a credential of type TOTP with a copy of secret. What is
+// wrong with either argument is reported by Key and URI.
+func NewCredential(secret []byte, options Options) Credential {
+	return Credential{Options: options, secret: newBox(bytes.Clone(secret))}
 }
 
-// Secret returns the URI's own secret, not a copy: the bytes are zeros after
-// Wipe. It returns nil if u has none.
-func (u URI) Secret() []byte {
-	if u.secret == nil {
+// Secret returns the credential's own secret, not a copy: the bytes are zeros after
+// Wipe. It returns nil if c has none.
+func (c Credential) Secret() []byte {
+	if c.secret == nil {
 		return nil
 	}
-	return *u.secret.bytes
+	return *c.secret.bytes
 }
 
-// Wipe overwrites the secret with zeros and takes it from u and all its copies:
-// Key and Encode then return ErrEmpty, not codes of a wrong secret. It cannot
+// Wipe overwrites the secret with zeros and takes it from c and all its copies:
+// Key and URI then return ErrEmpty, not codes of a wrong secret. It cannot
 // reach the text that ParseURI read.
-func (u URI) Wipe() {
-	if u.secret != nil {
-		clear(*u.secret.bytes)
-		*u.secret.bytes = nil
+func (c Credential) Wipe() {
+	if c.secret != nil {
+		clear(*c.secret.bytes)
+		*c.secret.bytes = nil
 	}
 }
 
 // Key prepares the secret. The errors are those of NewKey.
-func (u URI) Key() (*Key, error) { return NewKey(u.Secret(), u.Options) }
+func (c Credential) Key() (*Key, error) { return NewKey(c.Secret(), c.Options) }
 
 // Label returns Issuer and Account as people read them: "issuer:account", or
 // the one that is there. It is not escaped.
-func (u URI) Label() string {
-	if u.Issuer == "" || u.Account == "" {
-		return u.Issuer + u.Account
+func (c Credential) Label() string {
+	if c.Issuer == "" || c.Account == "" {
+		return c.Issuer + c.Account
 	}
-	return u.Issuer + ":" + u.Account
+	return c.Issuer + ":" + c.Account
 }
 
 // String returns the URI with "***" for its secret and without Extra, for
-// logs and messages. It is not a URI that anything reads; Encode returns that.
-func (u URI) String() string {
+// logs and messages. It is not a URI that anything reads; URI returns that.
+func (c Credential) String() string {
 	var b strings.Builder
-	u.writeHead(&b)
+	c.writeHead(&b)
 	b.WriteString("?secret=***")
-	u.writeParameters(&b)
+	c.writeParameters(&b)
 	return b.String()
 }
 
 // Format prints what String returns, for every verb.
-func (u URI) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, u.String()) }
+func (c Credential) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }
 
 // LogValue returns what String returns.
-func (u URI) LogValue() slog.Value { return slog.StringValue(u.String()) }
+func (c Credential) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
 // MarshalText always fails with ErrMarshal: a placeholder instead would be lost
 // data, and a secret in a log or a reply a leak.
-func (u URI) MarshalText() ([]byte, error) { return nil, ErrMarshal }
+func (c Credential) MarshalText() ([]byte, error) { return nil, ErrMarshal }

@@ -13,26 +13,26 @@ import (
 
 const hello = "Hello!\xde\xad\xbe\xef" // JBSWY3DPEHPK3PXP
 
-// makeURI returns what a URI with the secret hello and the default options parses to.
-func makeURI(change func(*URI)) URI {
-	u := NewURI([]byte(hello), Options{SHA1, 6, 30 * time.Second})
+// makeURI returns what a Credential with the secret hello and the default options parses to.
+func makeURI(change func(*Credential)) Credential {
+	u := NewCredential([]byte(hello), Options{SHA1, 6, 30 * time.Second})
 	change(&u)
 	return u
 }
 
-func named(issuer, account string) URI {
-	return makeURI(func(u *URI) { u.Issuer, u.Account = issuer, account })
+func named(issuer, account string) Credential {
+	return makeURI(func(u *Credential) { u.Issuer, u.Account = issuer, account })
 }
 
-func hotp(counter uint64) URI {
-	return makeURI(func(u *URI) { u.Type, u.Period, u.Account, u.Counter = HOTP, 0, "a", counter })
+func hotp(counter uint64) Credential {
+	return makeURI(func(u *Credential) { u.Type, u.Period, u.Account, u.Counter = HOTP, 0, "a", counter })
 }
 
 func TestParseURI(t *testing.T) {
 	const query = "?secret=JBSWY3DPEHPK3PXP"
 	tests := []struct {
 		name, text string
-		want       URI
+		want       Credential
 	}{
 		{"account only", "otpauth://totp/alice" + query, named("", "alice")},
 		{"prefix only", "otpauth://totp/Example:alice@google.com" + query, named("Example", "alice@google.com")},
@@ -41,7 +41,7 @@ func TestParseURI(t *testing.T) {
 		{"escaped colon and blank", "otpauth://totp/Big%20Corporation%3A%20alice%40bigco.com" + query, named("Big Corporation", "alice@bigco.com")},
 		{"bare blanks", "otpauth://totp/Big Corp:  Alice Smith " + query, named("Big Corp", "Alice Smith")},
 		{"different prefix", "otpauth://totp/Old:alice" + query + "&issuer=New",
-			makeURI(func(u *URI) { u.Issuer, u.Account, u.Prefix = "New", "alice", "Old" })},
+			makeURI(func(u *Credential) { u.Issuer, u.Account, u.Prefix = "New", "alice", "Old" })},
 		{"empty issuer", "otpauth://totp/Example:alice" + query + "&issuer=", named("Example", "alice")},
 		{"empty prefix", "otpauth://totp/:alice" + query + "&issuer=Example", named("Example", "alice")},
 		{"further colons", "otpauth://totp/AWS:arn:aws:mfa/x" + query, named("AWS", "arn:aws:mfa/x")},
@@ -66,19 +66,19 @@ func TestParseURI(t *testing.T) {
 		{"blanks in the secret", "otpauth://totp/a?secret=jbsw+y3dp%20ehpk-3pxp", named("", "a")},
 		{"padded secret", "otpauth://totp/a?secret=JBSWY3DPEHPK3PXP&&", named("", "a")},
 		{"all options", "otpauth://totp/a" + query + "&algorithm=sha512&digits=8&period=60",
-			makeURI(func(u *URI) { u.Account, u.Options = "a", Options{SHA512, 8, time.Minute} })},
-		{"ten digits", "otpauth://totp/a" + query + "&digits=10", makeURI(func(u *URI) { u.Account, u.Digits = "a", 10 })},
+			makeURI(func(u *Credential) { u.Account, u.Options = "a", Options{SHA512, 8, time.Minute} })},
+		{"ten digits", "otpauth://totp/a" + query + "&digits=10", makeURI(func(u *Credential) { u.Account, u.Digits = "a", 10 })},
 		{"longest period", "otpauth://totp/a" + query + "&period=9223372036",
-			makeURI(func(u *URI) { u.Account, u.Period = "a", MaxPeriod })},
+			makeURI(func(u *Credential) { u.Account, u.Period = "a", MaxPeriod })},
 		{"hotp", "otpauth://hotp/a" + query + "&counter=0", hotp(0)},
 		{"largest counter", "otpauth://hotp/a" + query + "&counter=18446744073709551615", hotp(math.MaxUint64)},
 		{"unknown parameters", "otpauth://totp/a" + query + "&image=https%3A%2F%2Fx%2Fy%3Fz%3D1&flag&codeDisplay=%7B%7D&counter=x&=e",
-			makeURI(func(u *URI) {
+			makeURI(func(u *Credential) {
 				u.Account = "a"
 				u.Extra = map[string]string{"image": "https://x/y?z=1", "flag": "", "codeDisplay": "{}", "counter": "x", "": "e"}
 			})},
 		{"period of hotp", "otpauth://hotp/a" + query + "&counter=5&period=30",
-			makeURI(func(u *URI) {
+			makeURI(func(u *Credential) {
 				u.Type, u.Period, u.Account, u.Counter = HOTP, 0, "a", 5
 				u.Extra = map[string]string{"period": "30"}
 			})},
@@ -92,7 +92,7 @@ func TestParseURI(t *testing.T) {
 		if strings.Contains(got.Issuer+got.Account, ":") {
 			continue // has no text, see TestEncodeRefuses
 		}
-		text, err := got.Encode()
+		text, err := got.URI()
 		if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 		}
@@ -154,7 +154,7 @@ func TestParseURIRefuses(t *testing.T) {
 	for _, tt := range tests {
 		u, err := ParseURI(tt.text)
 		var ue *URIError
-		if !errors.As(err, &ue) || !errors.Is(err, tt.want) || ue.Part != tt.part || !reflect.DeepEqual(u, URI{}) {
+		if !errors.As(err, &ue) || !errors.Is(err, tt.want) || ue.Part != tt.part || !reflect.DeepEqual(u, Credential{}) {
 			t.Errorf("%s: %+v, %v; want %s: %v", tt.name, u, err, tt.part, tt.want)
 		}
 	}
@@ -163,30 +163,30 @@ func TestParseURIRefuses(t *testing.T) {
 	}
 }
 
-func TestEncode(t *testing.T) {
+func TestURI(t *testing.T) {
 	tests := []struct {
 		want string
-		uri  URI
+		uri  Credential
 	}{
-		{"otpauth://totp/?secret=JBSWY3DPEHPK3PXP", NewURI([]byte(hello), Options{})},
+		{"otpauth://totp/?secret=JBSWY3DPEHPK3PXP", NewCredential([]byte(hello), Options{})},
 		{"otpauth://totp/Example:alice@google.com?secret=JBSWY3DPEHPK3PXP&issuer=Example", named("Example", "alice@google.com")},
 		{"otpauth://totp/Big%20Corp:Alice%20%2B%20Bob?secret=JBSWY3DPEHPK3PXP&issuer=Big%20Corp", named(" Big Corp ", "Alice + Bob\n")},
 		{"otpauth://totp/100%25%20%23%3F%2F%26%3D?secret=JBSWY3DPEHPK3PXP", named("", "100% #?/&=")},
 		{"otpauth://totp/B%C3%BCro:~a-b_c.d?secret=JBSWY3DPEHPK3PXP&issuer=B%C3%BCro", named("B\u00fcro", "~a-b_c.d")},
 		{"otpauth://totp/%1B%0A%00?secret=JBSWY3DPEHPK3PXP", named("", "\x1b\n\x00")},
-		{"otpauth://totp/Old:a?secret=JBSWY3DPEHPK3PXP&issuer=New", makeURI(func(u *URI) { u.Issuer, u.Prefix, u.Account = "New", "Old", "a" })},
+		{"otpauth://totp/Old:a?secret=JBSWY3DPEHPK3PXP&issuer=New", makeURI(func(u *Credential) { u.Issuer, u.Prefix, u.Account = "New", "Old", "a" })},
 		{"otpauth://totp/a?secret=JBSWY3DPEHPK3PXP&algorithm=SHA256&digits=8&period=60",
-			makeURI(func(u *URI) { u.Account, u.Options = "a", Options{SHA256, 8, time.Minute} })},
+			makeURI(func(u *Credential) { u.Account, u.Options = "a", Options{SHA256, 8, time.Minute} })},
 		{"otpauth://hotp/a?secret=JBSWY3DPEHPK3PXP&counter=0", hotp(0)},
 		{"otpauth://hotp/a?secret=JBSWY3DPEHPK3PXP&counter=18446744073709551615", hotp(math.MaxUint64)},
-		{"otpauth://totp/a?secret=JBSWY3DPEHPK3PXP&b=1%202&z%26=", makeURI(func(u *URI) {
+		{"otpauth://totp/a?secret=JBSWY3DPEHPK3PXP&b=1%202&z%26=", makeURI(func(u *Credential) {
 			u.Account, u.Extra = "a", map[string]string{"z&": "", "b": "1 2"}
 		})},
 	}
 	for _, tt := range tests {
-		got, err := tt.uri.Encode()
+		got, err := tt.uri.URI()
 		if err != nil || got != tt.want {
-			t.Errorf("Encode = %s, %v; want %s", got, err, tt.want)
+			t.Errorf("URI = %s, %v; want %s", got, err, tt.want)
 			continue
 		}
 		parsed, err := url.Parse(got)
@@ -203,27 +203,27 @@ func TestEncode(t *testing.T) {
 func TestEncodeRefuses(t *testing.T) {
 	tests := []struct {
 		name string
-		uri  URI
+		uri  Credential
 		part string
 		want error
 	}{
 		{"a colon in the issuer", named("a:b", "c"), "issuer", ErrColon},
 		{"a colon in the account", named("a", "b:c"), "account", ErrColon},
-		{"a colon in the prefix", makeURI(func(u *URI) { u.Prefix = ":" }), "prefix", ErrColon},
-		{"no secret", URI{}, "secret", ErrEmpty},
-		{"an empty secret", NewURI(nil, Options{}), "secret", ErrEmpty},
-		{"an unknown type", makeURI(func(u *URI) { u.Type = 7 }), "type", ErrType},
-		{"an unknown algorithm", makeURI(func(u *URI) { u.Algorithm = 7 }), "algorithm", ErrAlgorithm},
-		{"5 digits", makeURI(func(u *URI) { u.Digits = 5 }), "digits", ErrDigits},
-		{"half a second", makeURI(func(u *URI) { u.Period = time.Second / 2 }), "period", ErrPeriod},
+		{"a colon in the prefix", makeURI(func(u *Credential) { u.Prefix = ":" }), "prefix", ErrColon},
+		{"no secret", Credential{}, "secret", ErrEmpty},
+		{"an empty secret", NewCredential(nil, Options{}), "secret", ErrEmpty},
+		{"an unknown type", makeURI(func(u *Credential) { u.Type = 7 }), "type", ErrType},
+		{"an unknown algorithm", makeURI(func(u *Credential) { u.Algorithm = 7 }), "algorithm", ErrAlgorithm},
+		{"5 digits", makeURI(func(u *Credential) { u.Digits = 5 }), "digits", ErrDigits},
+		{"half a second", makeURI(func(u *Credential) { u.Period = time.Second / 2 }), "period", ErrPeriod},
 		{"not UTF-8", named("", "\xff"), "account", ErrEncoding},
-		{"an extra that is not UTF-8", makeURI(func(u *URI) { u.Extra = map[string]string{"x": "\xff"} }), "parameter", ErrEncoding},
-		{"an extra secret", makeURI(func(u *URI) { u.Extra = map[string]string{"Secret": "x"} }), "secret", ErrDuplicate},
-		{"an extra period", makeURI(func(u *URI) { u.Extra = map[string]string{"period": "1"} }), "period", ErrDuplicate},
+		{"an extra that is not UTF-8", makeURI(func(u *Credential) { u.Extra = map[string]string{"x": "\xff"} }), "parameter", ErrEncoding},
+		{"an extra secret", makeURI(func(u *Credential) { u.Extra = map[string]string{"Secret": "x"} }), "secret", ErrDuplicate},
+		{"an extra period", makeURI(func(u *Credential) { u.Extra = map[string]string{"period": "1"} }), "period", ErrDuplicate},
 		{"too long", named("", strings.Repeat("x", MaxURI)), "length", ErrTooLong},
 	}
 	for _, tt := range tests {
-		text, err := tt.uri.Encode()
+		text, err := tt.uri.URI()
 		var ue *URIError
 		if !errors.As(err, &ue) || !errors.Is(err, tt.want) || ue.Part != tt.part || text != "" {
 			t.Errorf("%s: %q, %v; want %s: %v", tt.name, text, err, tt.part, tt.want)
@@ -252,17 +252,17 @@ func TestURIKey(t *testing.T) {
 	if _, err := copied.Key(); !errors.Is(err, ErrEmpty) {
 		t.Errorf("a wiped URI has a key: %v", err)
 	}
-	if _, err := copied.Encode(); !errors.Is(err, ErrEmpty) {
+	if _, err := copied.URI(); !errors.Is(err, ErrEmpty) {
 		t.Errorf("a wiped URI has a text: %v", err)
 	}
 	if got := k.Code(time.Unix(59, 0)); got != "94287082" {
 		t.Errorf("wiping the URI changed its key: %s", got)
 	}
-	URI{}.Wipe()
+	Credential{}.Wipe()
 }
 
 func TestLabel(t *testing.T) {
-	for want, u := range map[string]URI{
+	for want, u := range map[string]Credential{
 		"": named("", ""), "I": named("I", ""), "a": named("", "a"), "I:a": named("I", "a"),
 	} {
 		if got := u.Label(); got != want {

@@ -67,3 +67,11 @@ func (a Algorithm) hash() func() hash.Hash {
 	}
 	return nil
 }
+
+// Size returns the length of a's sum in bytes: 20, 32 or 64; 0 if a is unknown.
+func (a Algorithm) Size() int {
+	if h := a.hash(); h != nil {
+		return h().Size()
+	}
+	return 0
+}

@@ -24,7 +24,7 @@ func named(issuer, account string) Credential {
 	return makeURI(func(u *Credential) { u.Issuer, u.Account = issuer, account })
 }
 
-func hotp(counter uint64) Credential {
+func byCounter(counter uint64) Credential {
 	return makeURI(func(u *Credential) { u.Type, u.Period, u.Account, u.Counter = HOTP, 0, "a", counter })
 }
 
@@ -70,8 +70,8 @@ func TestParseURI(t *testing.T) {
 		{"ten digits", "otpauth://totp/a" + query + "&digits=10", makeURI(func(u *Credential) { u.Account, u.Digits = "a", 10 })},
 		{"longest period", "otpauth://totp/a" + query + "&period=9223372036",
 			makeURI(func(u *Credential) { u.Account, u.Period = "a", MaxPeriod })},
-		{"hotp", "otpauth://hotp/a" + query + "&counter=0", hotp(0)},
-		{"largest counter", "otpauth://hotp/a" + query + "&counter=18446744073709551615", hotp(math.MaxUint64)},
+		{"hotp", "otpauth://hotp/a" + query + "&counter=0", byCounter(0)},
+		{"largest counter", "otpauth://hotp/a" + query + "&counter=18446744073709551615", byCounter(math.MaxUint64)},
 		{"unknown parameters", "otpauth://totp/a" + query + "&image=https%3A%2F%2Fx%2Fy%3Fz%3D1&flag&codeDisplay=%7B%7D&counter=x&=e",
 			makeURI(func(u *Credential) {
 				u.Account = "a"
@@ -177,8 +177,8 @@ func TestURI(t *testing.T) {
 		{"otpauth://totp/Old:a?secret=JBSWY3DPEHPK3PXP&issuer=New", makeURI(func(u *Credential) { u.Issuer, u.Prefix, u.Account = "New", "Old", "a" })},
 		{"otpauth://totp/a?secret=JBSWY3DPEHPK3PXP&algorithm=SHA256&digits=8&period=60",
 			makeURI(func(u *Credential) { u.Account, u.Options = "a", Options{SHA256, 8, time.Minute} })},
-		{"otpauth://hotp/a?secret=JBSWY3DPEHPK3PXP&counter=0", hotp(0)},
-		{"otpauth://hotp/a?secret=JBSWY3DPEHPK3PXP&counter=18446744073709551615", hotp(math.MaxUint64)},
+		{"otpauth://hotp/a?secret=JBSWY3DPEHPK3PXP&counter=0", byCounter(0)},
+		{"otpauth://hotp/a?secret=JBSWY3DPEHPK3PXP&counter=18446744073709551615", byCounter(math.MaxUint64)},
 		{"otpauth://totp/a?secret=JBSWY3DPEHPK3PXP&b=1%202&z%26=", makeURI(func(u *Credential) {
 			u.Account, u.Extra = "a", map[string]string{"z&": "", "b": "1 2"}
 		})},

@@ -91,7 +91,7 @@ func ExampleDecodeSecret() {
 		fmt.Println("look at character", wrong.Position)
 	}
 	// Output:
-	// reading base32: character 11: not one of A-Z and 2-7
+	// reading secret: character 11: not one of A-Z and 2-7
 	// look at character 11
 }
 

@@ -22,10 +22,12 @@ const (
 	DefaultPeriod = 30 * time.Second                          // RFC 6238 section 5.2
 )
 
-// The ways in which Options can be wrong, besides ErrAlgorithm.
+// The ways in which Options can be wrong, besides ErrAlgorithm, and what
+// NewYandex refuses.
 var (
 	ErrDigits = errors.New("digits must be 6 to 10")
 	ErrPeriod = errors.New("period must be a whole number of seconds, from 1 to 9223372036")
+	ErrYandex = errors.New("a Yandex secret has at least 16 bytes and a PIN of 4 to 16 digits")
 )
 
 // Options says how codes are made from a secret. The zero value means SHA-1, 6
@@ -65,22 +67,38 @@ func (o Options) filled() (Options, error) {
 	return o, nil
 }
 
-// Key is a secret prepared for making codes. Make it with NewKey: a Key that
-// was not, or that was wiped, panics when asked for a code. It is not safe for
-// concurrent use.
+// Key is a secret prepared for making codes and for matching them. Make it with
+// NewKey, NewSteam, NewMOTP or NewYandex: a Key that was not, or that was
+// wiped, panics when asked for a code. It is not safe for concurrent use.
 type Key struct {
 	options Options
-	work    *work
+	coder   coder
 }
 
-// work is what making a code writes to. The buffers are made once because a
-// slice handed to a hash.Hash escapes: on the stack they would cost an
-// allocation for each code. Sum, which tells the code, is behind a second
-// pointer for the reason that box gives.
-type work struct {
+// coder is what tells one kind of code from another: what is computed, and how
+// the result is written. Time, windows and replays are the same for all.
+type coder interface {
+	// code returns the code of a counter, in a buffer that the next call
+	// overwrites.
+	code(counter uint64) []byte
+	// form returns c as code would have written it, for a letter or digit that
+	// a person typed, or false if no code has it.
+	form(c byte) (byte, bool)
+	// name is the kind of code, for String.
+	name() string
+	wipe()
+}
+
+// hotp makes the codes of RFC 4226. The buffers are made once because a slice
+// handed to a hash.Hash escapes: on the stack they would cost an allocation for
+// each code. Sum, which tells the code, is behind a second pointer for the
+// reason that box gives, and so is text.
+type hotp struct {
+	digits  int
 	mac     hash.Hash
 	counter [8]byte
 	sum     *[sha512.Size]byte
+	text    *[MaxDigits]byte
 }
 
 // NewKey prepares secret, which it copies. The errors are ErrEmpty for no
@@ -96,9 +114,13 @@ func NewKey(secret []byte, options Options) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
+	return &Key{options, newHOTP(secret, options)}, nil
+}
+
+func newHOTP(secret []byte, options Options) *hotp {
 	mac := hmac.New(options.Algorithm.hash(), secret)
 	mac.Reset() // the first one allocates what makes the later ones cheap
-	return &Key{options, &work{mac: mac, sum: new([sha512.Size]byte)}}, nil
+	return &hotp{digits: options.Digits, mac: mac, sum: new([sha512.Size]byte), text: new([MaxDigits]byte)}
 }
 
 // Options returns what the key was made with, its defaults filled in.
@@ -106,36 +128,49 @@ func (k *Key) Options() Options { return k.options }
 
 // HOTP returns the code of a counter, HOTP(K, C) of RFC 4226 section 5.3, as
 // Options.Digits decimal digits with leading zeros. Every uint64 is a counter.
-func (k *Key) HOTP(counter uint64) string {
-	var buf [MaxDigits]byte
-	return string(k.AppendCode(buf[:0], counter))
-}
+func (k *Key) HOTP(counter uint64) string { return string(k.made().code(counter)) }
 
 // AppendCode appends the code of a counter, as HOTP returns it, to dst and
 // returns the extended slice. It allocates only if dst lacks room.
 func (k *Key) AppendCode(dst []byte, counter uint64) []byte {
-	value := k.truncated(counter)
-	var buf [MaxDigits]byte
-	code := buf[:k.options.Digits]
+	return append(dst, k.made().code(counter)...)
+}
+
+func (k *Key) made() coder {
+	if k.coder == nil {
+		panic("totp: use of a Key that was wiped or not made by a New function")
+	}
+	return k.coder
+}
+
+func (h *hotp) code(counter uint64) []byte {
+	value := h.truncated(counter)
+	code := h.text[:h.digits]
 	for i := len(code) - 1; i >= 0; i-- {
 		code[i] = '0' + byte(value%10)
 		value /= 10
 	}
-	return append(dst, code...)
+	return code
 }
 
+func (h *hotp) form(c byte) (byte, bool) { return c, '0' <= c && c <= '9' }
+
+func (h *hotp) name() string { return "HOTP" }
+
 // truncated returns the 31 bit Snum of RFC 4226 section 5.3.
-func (k *Key) truncated(counter uint64) uint32 {
-	w := k.work
-	if w == nil {
-		panic("totp: use of a Key that was wiped or not made by NewKey")
-	}
-	binary.BigEndian.PutUint64(w.counter[:], counter)
-	w.mac.Reset()
-	w.mac.Write(w.counter[:])
-	sum := w.mac.Sum(w.sum[:0])
+func (h *hotp) truncated(counter uint64) uint32 {
+	binary.BigEndian.PutUint64(h.counter[:], counter)
+	h.mac.Reset()
+	h.mac.Write(h.counter[:])
+	sum := h.mac.Sum(h.sum[:0])
 	offset := sum[len(sum)-1] & 15
 	return binary.BigEndian.Uint32(sum[offset:]) & math.MaxInt32
+}
+
+func (h *hotp) wipe() {
+	clear(h.sum[:])
+	clear(h.text[:])
+	*h = hotp{}
 }
 
 // Counter returns the time step of t, floor(t / Period) with T0 = 0 (RFC 6238
@@ -163,17 +198,37 @@ type Token struct {
 // Start <= t < Expiry, except for a t before 1970, which yields the token of
 // step 0.
 func (k *Key) Token(t time.Time) Token {
-	counter := k.Counter(t)
-	period := int64(k.options.Period / time.Second)
-	start := int64(counter) * period // at most seconds(t)
-	expiry := min(start+period, lastSecond)
+	token := k.Step(k.Counter(t))
+	token.Start, token.Expiry = token.Start.In(t.Location()), token.Expiry.In(t.Location())
+	return token
+}
+
+// TokenAt returns the token at a Unix time, in seconds, with its times in UTC.
+func (k *Key) TokenAt(unix int64) Token { return k.Token(time.Unix(unix, 0).UTC()) }
+
+// Step returns the token of a time step, with its times in UTC: that of
+// token.Counter+1 is the next one, that of token.Counter-1 the previous one.
+// Steps beyond what a time.Time can hold have its last second as their times.
+func (k *Key) Step(counter uint64) Token {
+	period := uint64(k.options.Period / time.Second)
+	start := int64(lastSecond)
+	if counter <= lastSecond/period {
+		start = int64(counter * period)
+	}
 	return Token{
 		Code:    k.HOTP(counter),
 		Counter: counter,
-		Start:   time.Unix(start, 0).In(t.Location()),
-		Expiry:  time.Unix(expiry, 0).In(t.Location()),
+		Start:   time.Unix(start, 0).UTC(),
+		Expiry:  time.Unix(min(start+int64(period), lastSecond), 0).UTC(),
 	}
 }
+
+// Valid reports whether the token holds at t.
+func (t Token) Valid(at time.Time) bool { return !at.Before(t.Start) && at.Before(t.Expiry) }
+
+// Remaining returns how long the token still holds at t, 0 if it has expired.
+// For a t before Start that is longer than a period.
+func (t Token) Remaining(at time.Time) time.Duration { return max(0, t.Expiry.Sub(at)) }
 
 // lastSecond is the largest Unix time that a time.Time holds without wrapping:
 // it counts from the year 1 inside, 62,135,596,800 s earlier, which is more than
@@ -187,15 +242,18 @@ func seconds(t time.Time) int64 { return max(0, min(t.Unix(), lastSecond)) }
 // the secret inside crypto/hmac cannot be overwritten, so Wipe lets go of it and
 // leaves it to the garbage collector.
 func (k *Key) Wipe() {
-	if k.work != nil {
-		clear(k.work.sum[:])
-		*k.work = work{}
-		k.work = nil
+	if k.coder != nil {
+		k.coder.wipe()
+		k.coder = nil
 	}
 }
 
 // String describes the key without its secret, as in
-// "totp.Key(SHA1, 6 digits, 30s)".
+// "totp.Key(SHA1, 6 digits, 30s)", or "totp.Key(Steam, 5 digits, 30s)".
 func (k *Key) String() string {
-	return fmt.Sprintf("totp.Key(%v, %d digits, %v)", k.options.Algorithm, k.options.Digits, k.options.Period)
+	kind := k.options.Algorithm.String()
+	if k.coder != nil && k.coder.name() != "HOTP" {
+		kind = k.coder.name()
+	}
+	return fmt.Sprintf("totp.Key(%s, %d digits, %v)", kind, k.options.Digits, k.options.Period)
 }

@@ -1,37 +1,41 @@
 package totp
 
 import (
+	"crypto/rand"
 	"encoding/base32"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode"
 )
 
 // The ways in which a secret can be wrong.
 var (
+	ErrHex       = errors.New("not one of 0-9 and A-F")
 	ErrEmpty     = errors.New("secret is empty")
 	ErrCharacter = errors.New("not one of A-Z and 2-7")
 	ErrPadding   = errors.New("padding is misplaced or of the wrong length")
 	ErrLength    = errors.New("text ends inside a byte, a character is missing or too many")
 )
 
-// SecretError says what DecodeSecret refused, and where. It never holds any of
+// SecretError says what DecodeSecret or DecodeHex refused, and where. It never holds any of
 // the text.
 type SecretError struct {
 	// Position counts characters (not bytes) of the text as given, blanks
 	// too, from 1. It is that of the character refused for ErrCharacter, of the
-	// first '=' for ErrPadding, of the last base32 character for ErrLength, and
-	// 0 for ErrEmpty.
+	// first '=' for ErrPadding, of the last character that counts for ErrLength,
+	// and 0 for ErrEmpty.
 	Position int
-	Err      error // ErrEmpty, ErrCharacter, ErrPadding or ErrLength
+	Err      error // ErrEmpty, ErrCharacter, ErrHex, ErrPadding or ErrLength
 }
 
 // Error returns the reason and the position.
 func (e *SecretError) Error() string {
 	if e.Position == 0 {
-		return fmt.Sprintf("reading base32: %v", e.Err)
+		return fmt.Sprintf("reading secret: %v", e.Err)
 	}
-	return fmt.Sprintf("reading base32: character %d: %v", e.Position, e.Err)
+	return fmt.Sprintf("reading secret: character %d: %v", e.Position, e.Err)
 }
 
 // Unwrap returns the reason.
@@ -61,6 +65,85 @@ func DecodeSecret(text string) ([]byte, error) {
 // EncodeSecret returns secret in base32: upper case, no padding, no blanks.
 func EncodeSecret(secret []byte) string {
 	return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(secret)
+}
+
+// DecodeHex reads a secret in hexadecimal as people paste it: digits in either
+// case, blanks and dashes of every kind anywhere. Every error is a *SecretError.
+func DecodeHex(text string) ([]byte, error) {
+	out := make([]byte, 0, len(text)/2)
+	position, last, half := 0, 0, -1
+	for _, r := range text {
+		position++
+		value := hexValue(r)
+		switch {
+		case value < 0 && isFiller(r):
+			continue
+		case value < 0:
+			clear(out)
+			return nil, &SecretError{position, ErrHex}
+		case half < 0:
+			half = value
+		default:
+			out, half = append(out, byte(half<<4|value)), -1
+		}
+		last = position
+	}
+	switch {
+	case half >= 0:
+		clear(out)
+		return nil, &SecretError{last, ErrLength}
+	case len(out) == 0:
+		return nil, &SecretError{0, ErrEmpty}
+	}
+	return out, nil
+}
+
+// hexValue returns the value of a hexadecimal digit, -1 for anything else.
+func hexValue(r rune) int {
+	switch {
+	case '0' <= r && r <= '9':
+		return int(r - '0')
+	case 'A' <= r && r <= 'F':
+		return int(r-'A') + 10
+	case 'a' <= r && r <= 'f':
+		return int(r-'a') + 10
+	}
+	return -1
+}
+
+// EncodeHex returns secret in hexadecimal, lower case.
+func EncodeHex(secret []byte) string { return hex.EncodeToString(secret) }
+
+// Group puts sep into the text of a secret or code for people who type it off:
+// into groups of 4, 6 or 5 characters, whichever leaves no rest or the longest.
+// Group("S3JDVB7QD2R7JPXX", "-") is "S3JD-VB7Q-D2R7-JPXX".
+func Group(text, sep string) string {
+	size, rest := 4, 0
+	for _, n := range []int{4, 6, 5} {
+		if len(text)%n == 0 {
+			size = n
+			break
+		}
+		if len(text)%n > rest {
+			size, rest = n, len(text)%n
+		}
+	}
+	var b strings.Builder
+	for len(text) > size {
+		b.WriteString(text[:size])
+		b.WriteString(sep)
+		text = text[size:]
+	}
+	return b.String() + text
+}
+
+// GenerateSecret returns size random bytes for a new secret. RFC 4226 section 4
+// (R6) asks for at least 16 and recommends 20; RFC 6238 section 5.1 recommends
+// the length of the hash, Algorithm.Size.
+func GenerateSecret(size int) []byte {
+	secret := make([]byte, size)
+	_, _ = rand.Read(secret) // never fails: crypto/rand ends the program instead
+	return secret
 }
 
 // base32Decoder is the state of one DecodeSecret.

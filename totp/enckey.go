@@ -78,14 +78,17 @@ func parseEncryptedKey(m map[string]any) (EncryptedKey, error) {
 	return e, nil
 }
 
-// Encrypt seals a secret under the wallet's tag and cost. The errors are ErrEmpty
-// and ErrLongSecret.
+// Encrypt seals a secret under the wallet's tag and cost. The errors are ErrEmpty,
+// ErrLongSecret, and ErrNoTag for a wallet that was wiped.
 func (w *Wallet) Encrypt(secret []byte) (EncryptedKey, error) {
 	if len(secret) == 0 {
 		return EncryptedKey{}, ErrEmpty
 	}
 	if len(secret) > maxSealed-16 {
 		return EncryptedKey{}, ErrLongSecret
+	}
+	if (*w.secrets)[w.tag] == nil {
+		return EncryptedKey{}, ErrNoTag
 	}
 	e := EncryptedKey{Version: w.version(), Cost: w.cost, Tag: w.tag}
 	if e.Version == formPasslib {

@@ -210,17 +210,27 @@ func (k *Key) TokenAt(unix int64) Token { return k.Token(time.Unix(unix, 0).UTC(
 // token.Counter+1 is the next one, that of token.Counter-1 the previous one.
 // Steps beyond what a time.Time can hold have its last second as their times.
 func (k *Key) Step(counter uint64) Token {
-	period := uint64(k.options.Period / time.Second)
-	start := int64(lastSecond)
-	if counter <= lastSecond/period {
-		start = int64(counter * period)
-	}
 	return Token{
 		Code:    k.HOTP(counter),
 		Counter: counter,
-		Start:   time.Unix(start, 0).UTC(),
-		Expiry:  time.Unix(min(start+int64(period), lastSecond), 0).UTC(),
+		Start:   k.begin(counter),
+		Expiry:  k.expiry(counter),
 	}
+}
+
+// begin returns the first instant of a step.
+func (k *Key) begin(counter uint64) time.Time {
+	period := uint64(k.options.Period / time.Second)
+	if counter > lastSecond/period {
+		return time.Unix(lastSecond, 0).UTC()
+	}
+	return time.Unix(int64(counter*period), 0).UTC()
+}
+
+// expiry returns the first instant after a step.
+func (k *Key) expiry(counter uint64) time.Time {
+	begin := k.begin(counter).Unix()
+	return time.Unix(min(begin+int64(k.options.Period/time.Second), lastSecond), 0).UTC()
 }
 
 // Valid reports whether the token holds at t.

@@ -87,7 +87,7 @@ func (k *Key) Match(code string, at time.Time, window Window) (Match, error) {
 	if err != nil {
 		return Match{}, err
 	}
-	client := seconds(at) + int64(window.Skew/time.Second)
+	client := max(-lastSecond, min(at.Unix(), lastSecond)) + int64(window.Skew/time.Second)
 	period := int64(k.options.Period / time.Second)
 	if client+size < 0 { // before 1970 there is no step
 		return Match{}, ErrInvalid
@@ -97,13 +97,12 @@ func (k *Key) Match(code string, at time.Time, window Window) (Match, error) {
 	switch {
 	case found:
 	case used:
-		return Match{}, &UsedError{k.Step(counter).Expiry}
+		return Match{}, &UsedError{k.expiry(counter)}
 	default:
 		return Match{}, ErrInvalid
 	}
-	m := Match{Counter: counter, Expected: k.Counter(at)}
+	m := Match{Counter: counter, Expected: k.Counter(at), Expiry: k.expiry(counter)}
 	m.Skipped = int64(m.Counter) - int64(m.Expected)
-	m.Expiry = time.Unix((int64(counter)+1)*period, 0).UTC()
 	m.Remember = m.Expiry.Add(time.Duration(size) * time.Second).Add(-window.Skew)
 	return m, nil
 }

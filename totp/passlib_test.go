@@ -259,7 +259,7 @@ func TestURIsAgreeWithPasslib(t *testing.T) {
 			t.Fatalf("%s reads as %+v, %v", uri, describe(back, changed), err)
 		}
 		if uri != text {
-			t.Logf("%s, passlib writes %s", text, uri)
+			t.Fatalf("%s, passlib writes %s", text, uri)
 		}
 	}
 }

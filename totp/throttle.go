@@ -32,7 +32,7 @@ func DefaultDelay(failures int) time.Duration {
 	if failures <= freeTries {
 		return 0
 	}
-	return min(time.Duration(min(failures-freeTries, math.MaxInt32))*firstDelay, maxDelay)
+	return time.Duration(min(failures-freeTries, int(maxDelay/firstDelay))) * firstDelay
 }
 
 // Wait returns how long from now no code must be looked at, 0 if one may be.

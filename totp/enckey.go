@@ -87,7 +87,7 @@ func (w *Wallet) Encrypt(secret []byte) (EncryptedKey, error) {
 	if len(secret) > maxSealed-16 {
 		return EncryptedKey{}, ErrLongSecret
 	}
-	if (*w.secrets)[w.tag] == nil {
+	if (**w.secrets)[w.tag] == nil {
 		return EncryptedKey{}, ErrNoTag
 	}
 	e := EncryptedKey{Version: w.version(), Cost: w.cost, Tag: w.tag}
@@ -114,7 +114,7 @@ func (w *Wallet) Encrypt(secret []byte) (EncryptedKey, error) {
 // WalletOptions.Passlib.
 func (w *Wallet) Decrypt(e EncryptedKey) (secret []byte, recrypt bool, err error) {
 	switch {
-	case (*w.secrets)[e.Tag] == nil:
+	case (**w.secrets)[e.Tag] == nil:
 		return nil, false, ErrNoTag
 	case e.Cost < 0 || e.Cost > MaxCost:
 		return nil, false, ErrCost
@@ -151,7 +151,7 @@ func (w *Wallet) version() int {
 // derive returns n bytes from the application secret: PBKDF2 with HMAC-SHA-256
 // (RFC 8018 section 5.2).
 func (w *Wallet) derive(e EncryptedKey, n int) ([]byte, error) {
-	return pbkdf2.Key(sha256.New, string((*w.secrets)[e.Tag]), e.Salt, 1<<e.Cost, n)
+	return pbkdf2.Key(sha256.New, string((**w.secrets)[e.Tag]), e.Salt, 1<<e.Cost, n)
 }
 
 // stream is passlib's form, the same both ways.

@@ -130,3 +130,109 @@ func checkWithNetURL(t *testing.T, u Credential, encoded string) {
 		}
 	}
 }
+
+// FuzzParseJSON checks that whatever is read can be written and reads as the
+// same, in clear and under a wallet.
+func FuzzParseJSON(f *testing.F) {
+	w := mustWallet(f, "1: one\n2: two\n", WalletOptions{Cost: 1})
+	sealed, err := NewCredential([]byte("ten bytes."), Options{}).JSON(w)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, seed := range []string{
+		`{"key":"JBSWY3DPEHPK3PXP","type":"totp","v":1}`, `{"alg":"sha512","digits":10,"issuer":"\u00e9","key":"MY","label":"a","period":1,"type":"totp","v":1}`,
+		`{"counter":18446744073709551615,"key":"MY","type":"hotp","v":1}`, string(sealed), `{"type":"totp","v":1e0,"key":"MY"}`, `{}`, `[`, `{"type":null}`,
+		`{"enckey":{"c":1,"k":"MY","s":"MY","t":"2","v":1},"type":"totp","v":1}`, `{"key":"MY","label":"\ud800","type":"totp","v":1}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		c, _, err := ParseJSON(text, w)
+		if err != nil {
+			if fe := (*FieldError)(nil); !errors.As(err, &fe) || !reflect.DeepEqual(c, Credential{}) {
+				t.Fatalf("%q: %#v, %#v", text, c, err)
+			}
+			return
+		}
+		if _, err := c.Key(); err != nil {
+			t.Fatalf("%q was read but has no key: %v", text, err)
+		}
+		for _, wallet := range []*Wallet{nil, w} {
+			stored, err := c.JSON(wallet)
+			if errors.Is(err, ErrLongSecret) {
+				continue
+			}
+			if err != nil {
+				t.Fatalf("%q was read but cannot be written: %v", text, err)
+			}
+			back, changed, err := ParseJSON(stored, wallet)
+			if err != nil || changed || !reflect.DeepEqual(back, c) {
+				t.Fatalf("%q became %q, which is %v, %t, %v", text, stored, back, changed, err)
+			}
+		}
+	})
+}
+
+// FuzzEnckey checks that what opens does not open when a bit of it differs, and
+// that no cost is read that is not bounded.
+func FuzzEnckey(f *testing.F) {
+	w := mustWallet(f, "1: one\n", WalletOptions{Cost: 1})
+	sealed, err := w.Encrypt([]byte("ten bytes."))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(sealed.Version, sealed.Cost, sealed.Tag, sealed.Salt, sealed.Key)
+	f.Add(1, 1, "1", []byte("salt"), []byte("key"))
+	f.Add(2, -1, "", []byte{}, []byte{})
+	f.Fuzz(func(t *testing.T, version, cost int, tag string, salt, key []byte) {
+		e := EncryptedKey{version, cost & 7, tag, salt, key}
+		secret, _, err := w.Decrypt(e)
+		if err == nil && version == formAuthenticated {
+			changed := e
+			changed.Key = append([]byte(nil), key...)
+			changed.Key[len(salt)%len(key)] ^= 1 << (cost & 7)
+			if _, _, err := w.Decrypt(changed); !errors.Is(err, ErrOpen) {
+				t.Fatalf("%+v opens to %x, and %+v opens too", e, secret, changed)
+			}
+		}
+		if err == nil && len(secret) == 0 {
+			t.Fatalf("%+v opens to nothing", e)
+		}
+		fields := EncryptedKey{version, cost, tag, salt, key}.Map()
+		if back, err := parseEncryptedKey(fields); err == nil {
+			if back.Cost < 0 || back.Cost > MaxCost || back.Version != version || back.Cost != cost || string(back.Key) != string(key) {
+				t.Fatalf("%v reads as %+v", fields, back)
+			}
+		}
+	})
+}
+
+// FuzzNormalize checks that what is taken for a code is one, and that its blanks
+// and dashes make no difference.
+func FuzzNormalize(f *testing.F) {
+	for _, seed := range []string{"", "123456", "123 456", "12-34-56", "1234567", "12345x", "\u0661\u0662\u0663\u0664\u0665\u0666", "fr8rv", " F R 8 R V ", "\xff", "=123456="} {
+		f.Add(seed)
+	}
+	secret := []byte("sixteen bytes...")
+	steam, _ := NewSteam(secret)
+	motp, _ := NewMOTP(secret, "1234")
+	yandex, _ := NewYandex(secret, "1234")
+	keys := map[string]*Key{"0123456789": mustKey(f, string(secret), Options{}), steamAlphabet: steam, "0123456789abcdef": motp, "abcdefghijklmnopqrstuvwxyz": yandex}
+	f.Fuzz(func(t *testing.T, typed string) {
+		for alphabet, k := range keys {
+			code, err := k.Normalize(typed)
+			if err != nil {
+				if !errors.Is(err, ErrMalformed) || code != "" {
+					t.Fatalf("%v: %q: %q, %v", k, typed, code, err)
+				}
+				continue
+			}
+			if len(code) != k.Options().Digits || strings.Trim(code, alphabet) != "" {
+				t.Fatalf("%v: %q is taken for %q", k, typed, code)
+			}
+			if again, err := k.Normalize("- " + code[:2] + "\t" + code[2:]); err != nil || again != code {
+				t.Fatalf("%v: %q, then %q, %v", k, code, again, err)
+			}
+		}
+	})
+}

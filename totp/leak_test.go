@@ -51,6 +51,25 @@ func canaries(t *testing.T) (Key, Credential) {
 	return *k, u
 }
 
+// otherCanaries returns the wallet and the further kinds of keys with the canary.
+func otherCanaries(t *testing.T) (Wallet, []*Key) {
+	t.Helper()
+	w, err := NewWallet(map[string][]byte{"1": []byte(canary)}, WalletOptions{Cost: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	steam, err1 := NewSteam([]byte(canary))
+	motp, err2 := NewMOTP([]byte(canary), "canary in extra")
+	yandex, err3 := NewYandex([]byte(canary), "123456")
+	if err := errors.Join(err1, err2, err3); err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range []*Key{steam, motp, yandex} {
+		k.HOTP(0)
+	}
+	return *w, []*Key{steam, motp, yandex}
+}
+
 // TestFormsAreSeen shows that leaks can see what the other tests look for.
 func TestFormsAreSeen(t *testing.T) {
 	secret := []byte(canary)
@@ -66,10 +85,13 @@ func TestFormsAreSeen(t *testing.T) {
 
 func TestFmtShowsNoSecret(t *testing.T) {
 	k, u := canaries(t)
+	w, others := otherCanaries(t)
 	bare := u // Extra has no box: reflection shows it, and so does the misused %p
 	bare.Extra = nil
 	values := map[string]any{
-		"Key": k, "*Key": &k, "URI": u, "*URI": &u,
+		"Key": k, "*Key": &k, "Credential": u, "*Credential": &u, "Wallet": w, "*Wallet": &w, "unexported Wallet": struct{ w Wallet }{w},
+		"Steam": others[0], "mOTP": others[1], "Yandex": others[2], "unexported keys": struct{ a, b, c *Key }{others[0], others[1], others[2]},
+		"bare keys":        []Key{*others[0], *others[1], *others[2]},
 		"slices":           []any{k, &k, u, &u, []Credential{u}, []*Key{&k}},
 		"maps":             map[string]any{"k": k, "u": u},
 		"exported fields":  struct{ K, U any }{&k, u},

@@ -43,7 +43,7 @@ var (
 //
 // A Wallet is safe for concurrent use. It does not print its secrets.
 type Wallet struct {
-	secrets *map[string][]byte // behind a pointer for the reason that box gives
+	secrets **map[string][]byte // behind two pointers for the reason that box gives
 	tag     string
 	cost    int
 	passlib bool
@@ -83,7 +83,7 @@ func NewWallet(secrets map[string][]byte, o WalletOptions) (*Wallet, error) {
 		}
 		copied[tag] = bytes.Clone(secret)
 	}
-	w := &Wallet{secrets: &copied, tag: cmp.Or(o.Tag, largestTag(copied)), cost: cmp.Or(o.Cost, DefaultCost), passlib: o.Passlib}
+	w := &Wallet{secrets: new(&copied), tag: cmp.Or(o.Tag, largestTag(copied)), cost: cmp.Or(o.Cost, DefaultCost), passlib: o.Passlib}
 	if copied[w.tag] == nil {
 		return nil, ErrNoTag
 	}
@@ -221,15 +221,15 @@ func (w *Wallet) Tag() string { return w.tag }
 
 // String tells the wallet's tags, not its secrets.
 func (w *Wallet) String() string {
-	return fmt.Sprintf("totp.Wallet(%s; seals under %s, cost %d)", strings.Join(slices.Sorted(maps.Keys(*w.secrets)), ", "), w.tag, w.cost)
+	return fmt.Sprintf("totp.Wallet(%s; seals under %s, cost %d)", strings.Join(slices.Sorted(maps.Keys(**w.secrets)), ", "), w.tag, w.cost)
 }
 
 // Wipe makes w unusable: its secrets are zeros.
 func (w *Wallet) Wipe() {
-	for _, secret := range *w.secrets {
+	for _, secret := range **w.secrets {
 		clear(secret)
 	}
-	clear(*w.secrets)
+	clear(**w.secrets)
 }
 
 // walletAlphabet is what GenerateWalletSecret draws from: letters and digits.

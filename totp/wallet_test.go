@@ -142,7 +142,7 @@ func TestWrongWallets(t *testing.T) {
 		t.Error(w, err)
 	}
 	secrets["1"][0] = 'b' // the wallet has a copy
-	if string((*w.secrets)["1"]) != "a" {
+	if string((**w.secrets)["1"]) != "a" {
 		t.Error("the caller's slice is the wallet's")
 	}
 	w.Wipe()

@@ -38,7 +38,7 @@ o2fa code github    # prints the code`,
 	}{
 		{"Codes and entries", []*command.Command{addCommand(), codeCommand(), listCommand(), deleteCommand(), undoCommand()}},
 		{"The vault", []*command.Command{initCommand(), lockCommand(), unlockCommand(), statusCommand()}},
-		{"About o2fa", []*command.Command{versionCommand()}},
+		{"About o2fa", []*command.Command{completionCommand(), versionCommand()}},
 	} {
 		for _, c := range group.commands {
 			run := c.Run

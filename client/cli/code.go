@@ -28,8 +28,9 @@ o2fa code github --min-valid 5s    # not one that is about to change
 o2fa code github --json            # with seconds left and the next code`,
 		Flags: []command.Flag{{Name: "min-valid", Default: time.Duration(0), Value: "TIME",
 			Usage: "wait for a code that lives at least so long: 5s"}},
-		MaxArgs: -1,
-		Run:     runCode,
+		MaxArgs:  -1,
+		Complete: entryNames,
+		Run:      runCode,
 	}
 }
 

@@ -27,12 +27,13 @@ An id, or its first 8 digits, names one entry.`,
 o2fa delete -n github -f
 o2fa delete -s - < secret.txt`,
 		Flags: []command.Flag{
-			{Name: "name", Short: "n", Default: "", Value: "NAME", Usage: "delete the entries of that name"},
+			{Name: "name", Short: "n", Default: "", Value: "NAME", Usage: "delete the entries of that name", Complete: entryName},
 			{Name: "secret", Short: "s", Default: "", Value: "SECRET", Usage: "delete those with that secret; - reads it from stdin"},
 			{Name: "force", Short: "f", Default: false, Usage: "do not ask"},
 		},
-		MaxArgs: -1,
-		Run:     runDelete,
+		MaxArgs:  -1,
+		Complete: entryNames,
+		Run:      runDelete,
 	}
 }
 

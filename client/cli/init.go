@@ -29,7 +29,7 @@ The environment variable O2FA_KEYSTORE decides where --keystore does not.`,
 o2fa init --keystore passphrase
 O2FA_PASSPHRASE_FILE=~/.o2fa-passphrase o2fa init --keystore passphrase`,
 		Flags: []command.Flag{{Name: "keystore", Default: "", Value: "KIND",
-			Usage: "auto, keyring, passphrase or keyfile"}},
+			Usage: "auto, keyring, passphrase or keyfile", Values: []string{"auto", "keyring", "passphrase", "keyfile"}}},
 		Run: runInit,
 	}
 }

@@ -2,6 +2,7 @@ package command
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,8 +16,7 @@ const helpFlag = "help"
 // flag. Only the command that was asked for is built.
 func (inv *Invocation) parse(args []string) error {
 	c := build(inv.Command)
-	addFlags(c.Flags(), inv.flags)
-	c.Flags().BoolP(helpFlag, "h", false, "show this help")
+	addFlags(c.Flags(), append(slices.Clip(inv.flags), ownHelp))
 	if err := c.ParseFlags(args); err != nil {
 		return flagFailure(inv.Path, err)
 	}

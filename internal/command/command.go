@@ -45,6 +45,8 @@ type Command struct {
 	// Group is the heading under which the help of the program lists the
 	// command. Commands of one group stand together in Sub.
 	Group string
+	// Complete completes the arguments in a shell; nil: nothing is known of them.
+	Complete Completer
 	// Run does the work. A command without one shows its help.
 	Run func(ctx context.Context, inv *Invocation) error
 	Sub []*Command
@@ -77,6 +79,10 @@ type Flag struct {
 	Value   string   // what help calls the value: NAME; none for a switch
 	Default any
 	Usage   string // lower case, no full stop
+	// Values are all that the flag takes, where they are few: shells complete
+	// them. Complete does that where they are not known beforehand.
+	Values   []string
+	Complete Completer
 }
 
 // The flags that mean the same in every program. A program has them if its

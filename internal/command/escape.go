@@ -42,11 +42,16 @@ func EscapeJSON(raw []byte) []byte {
 	if isPlain(string(raw)) {
 		return raw
 	}
+	return escapeJSON(raw, false)
+}
+
+// escapeJSON is EscapeJSON, which may escape all that is not ASCII, too.
+func escapeJSON(raw []byte, ascii bool) []byte {
 	out := make([]byte, 0, len(raw)+16)
 	for g := (gaze{rest: string(raw)}); g.rest != ""; {
 		r, _, safe := g.next()
 		switch {
-		case r == '\n', r == '\t', safe:
+		case r == '\n', r == '\t', safe && (!ascii || r <= '~'):
 			out = utf8.AppendRune(out, r)
 		case r > 0xffff:
 			high, low := utf16.EncodeRune(r)

@@ -14,17 +14,38 @@ import (
 func withHelp(root *Command) *Command {
 	program := root.Name()
 	help := &Command{
-		Use:     "help [COMMAND]",
-		Aliases: []string{"-h", "--help", "-help"},
-		Short:   "Show how to use a command",
-		Example: program + " help\n" + program + " help " + root.Sub[0].Name(),
-		Group:   root.Sub[len(root.Sub)-1].Group,
-		MaxArgs: -1,
-		Run:     runHelp,
+		Use:      "help [COMMAND]",
+		Aliases:  []string{"-h", "--help", "-help"},
+		Short:    "Show how to use a command",
+		Example:  program + " help\n" + program + " help " + root.Sub[0].Name(),
+		Group:    root.Sub[len(root.Sub)-1].Group,
+		MaxArgs:  -1,
+		Complete: completeHelp,
+		Run:      runHelp,
 	}
 	whole := *root
 	whole.Sub = append(slices.Clip(root.Sub), help)
 	return &whole
+}
+
+// ownHelp is the flag that every command has by itself.
+var ownHelp = Flag{Name: helpFlag, Short: "h", Default: false, Usage: "show the command's help"}
+
+// completeHelp completes what "help" can be asked for.
+func completeHelp(_ context.Context, c *Completion) (found []Candidate) {
+	cmd := c.Root
+	for _, word := range c.Args {
+		if cmd = cmd.find(word); cmd == nil {
+			return nil
+		}
+	}
+	for _, sub := range cmd.Sub {
+		found = append(found, Candidate{sub.Name(), sub.Short})
+	}
+	for _, topic := range cmd.Topics {
+		found = append(found, Candidate{Value: topic.Name})
+	}
+	return found
 }
 
 func runHelp(_ context.Context, inv *Invocation) error {
@@ -81,7 +102,7 @@ func (inv *Invocation) PrintHelp(chain []*Command) {
 		fmt.Fprintf(&b, "\nAliases:\n  %s\n", strings.Join(cmd.Aliases, ", "))
 	}
 	writeCommands(&b, cmd.Sub)
-	common := append(slices.Clip(inv.Root.Flags), Flag{Name: helpFlag, Short: "h", Default: false, Usage: "show the command's help"})
+	common := append(slices.Clip(inv.Root.Flags), ownHelp)
 	if cmd != inv.Root {
 		writeFlags(&b, "Flags", cmd.Flags)
 		writeFlags(&b, "Flags of every command", common)

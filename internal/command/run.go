@@ -12,6 +12,9 @@ import (
 // program has at least one command; help comes by itself.
 func Run(ctx context.Context, root *Command, args []string, s Stdio) int {
 	root = withHelp(root)
+	if len(args) > 0 && args[0] == completeWord {
+		return complete(ctx, root, args[1:], s)
+	}
 	err := run(ctx, root, args, s)
 	if err != nil {
 		report(s, root.Name(), err, asksJSON(root, args))

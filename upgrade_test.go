@@ -91,11 +91,17 @@ func newUser(t *testing.T) *user {
 // run runs an o2fa and returns all that it printed, and its exit code.
 func (u *user) run(installation string, args ...string) (string, int) {
 	cmd := exec.Command(filepath.Join(installation, "o2fa"), args...)
-	for _, name := range []string{"HOME", "USERPROFILE", "XDG_RUNTIME_DIR", "PATH", "O2FA_KEYSTORE"} {
-		cmd.Env = append(cmd.Env, name+"="+u.b.environ(name))
-	}
+	cmd.Env = u.environ()
 	out, err := cmd.CombinedOutput()
 	return string(out), exitCode(err)
+}
+
+// environ is the environment of the user.
+func (u *user) environ() (env []string) {
+	for _, name := range []string{"HOME", "USERPROFILE", "XDG_RUNTIME_DIR", "PATH", "O2FA_KEYSTORE"} {
+		env = append(env, name+"="+u.b.environ(name))
+	}
+	return env
 }
 
 // must is run for what has to work.

@@ -147,8 +147,8 @@ _PROGRAM() {
     done < <(COMPLETE_LINE=$line command PROGRAM __complete zsh 2>/dev/null)
     local -a list
     [[ $shown == *' -- '* ]] && list=(-l)
-    # zsh itself quotes what it inserts. Names match in any case.
-    compadd $list -M 'm:{[:lower:][:upper:]}={[:upper:][:lower:]}' -d shown -a -- values
+    # All of them go on from what was typed (-U); zsh quotes what it inserts.
+    compadd -U $list -d shown -a -- values
 }
 # As a file in fpath it is called; sourced it has to tell zsh.
 if [[ $funcstack[1] == _PROGRAM ]]; then

@@ -49,6 +49,7 @@ var law = map[string][]string{
 	"internal/command/...": {"internal/command/..."},
 	"internal/dbus/...":    {"internal/dbus/..."},
 	"packaging/service":    {mechanisms},
+	"packaging/pages":      {"client/cli", "daemon/cli", "internal/command", root},
 }
 
 // Groups that many rows of the law name.

@@ -46,7 +46,7 @@ func TestManyDaemonsAtOnce(t *testing.T) {
 // TestEveryCommandHasAScript reads the commands off the help.
 func TestEveryCommandHasAScript(t *testing.T) {
 	u := newUser(t)
-	help := u.must(buildPrograms(t), "help")
+	help := u.must(buildPrograms(t), "help", "commands")
 	commands := regexp.MustCompile(`(?m)^  ([a-z-]+)  +[A-Z]`).FindAllStringSubmatch(help, -1)
 	if len(commands) < 10 {
 		t.Fatalf("%d commands in\n%s", len(commands), help)

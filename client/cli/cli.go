@@ -21,6 +21,9 @@ func Run(ctx context.Context, args []string, io command.Stdio) int {
 	return command.Run(ctx, root(), args, io)
 }
 
+// Commands returns the whole command line, for those who write about it.
+func Commands() *command.Command { return root() }
+
 // root returns the whole command line.
 func root() *command.Command {
 	top := &command.Command{
@@ -28,8 +31,18 @@ func root() *command.Command {
 		Short: "Keep two-factor secrets sealed and show their codes",
 		Example: `o2fa add            # asks for the secret, unseen, and for a name
 o2fa code github    # prints the code`,
-		Flags:   []command.Flag{command.JSONFlag, command.NoInputFlag},
-		Topics:  []command.Topic{{Name: "exit-codes", Text: exitCodes}, {Name: "environment", Text: environment}},
+		Flags: []command.Flag{command.JSONFlag, command.NoInputFlag},
+		Terse: []string{groupVault, groupProgram},
+		Exits: []int{command.ExitOK, command.ExitOther, command.ExitUsage, command.ExitNotFound, command.ExitAmbiguous,
+			command.ExitLocked, command.ExitUnavailable, command.ExitInterrupted},
+		Environment: environment(),
+		Files:       files(),
+		SeeAlso:     []string{"o2fad"},
+		Manual: `One background process per user, o2fad, holds the secrets in a sealed vault and
+makes the codes; o2fa starts it when it is needed and asks it.
+
+A command may be spelt in any case. Its flags stand behind it, before or after
+its arguments; what follows "--" is no flag.`,
 		Unknown: unknown,
 	}
 	for _, group := range []struct {
@@ -37,8 +50,8 @@ o2fa code github    # prints the code`,
 		commands []*command.Command
 	}{
 		{"Codes and entries", []*command.Command{addCommand(), codeCommand(), listCommand(), deleteCommand(), undoCommand()}},
-		{"The vault", []*command.Command{initCommand(), lockCommand(), unlockCommand(), statusCommand()}},
-		{"About o2fa", []*command.Command{completionCommand(), versionCommand()}},
+		{groupVault, []*command.Command{initCommand(), lockCommand(), unlockCommand(), statusCommand()}},
+		{groupProgram, []*command.Command{completionCommand(), versionCommand()}},
 	} {
 		for _, c := range group.commands {
 			run := c.Run
@@ -59,21 +72,30 @@ func unknown(words []string) []string {
 	return []string{"o2fa code " + command.Quote(words...), "o2fa help"}
 }
 
-func exitCodes() string {
-	return "What o2fa exits with:\n\n" + command.ExitTable(command.ExitOK, command.ExitOther, command.ExitUsage, command.ExitNotFound,
-		command.ExitAmbiguous, command.ExitLocked, command.ExitUnavailable, command.ExitInterrupted)
+// Groups of commands that explain themselves by their names.
+const (
+	groupVault   = "The vault"
+	groupProgram = "About o2fa"
+)
+
+func environment() []command.Item {
+	return []command.Item{
+		{Name: "OPEN2FA_DIR", Text: "the profile: vault, log and secrets.json (~/.open2fa)"},
+		{Name: "O2FA_SOCKET", Text: "the daemon to ask; then none is started or replaced"},
+		{Name: "O2FA_KEYSTORE", Text: `where the key of a new vault is kept: "o2fa help init"`},
+		{Name: "O2FA_PASSPHRASE_FILE", Text: "a file whose first line is the passphrase"},
+		{Name: "OPEN2FA_UUID", Text: "open2fa's identity, before that in open2fa.uuid"},
+		{Name: "OPEN2FA_API_URL", Text: "open2fa's server"},
+	}
 }
 
-func environment() string {
-	return `What o2fa and its daemon read from the environment:
-
-  OPEN2FA_DIR           the profile: vault, log and secrets.json (~/.open2fa)
-  O2FA_SOCKET           the daemon to ask; then none is started or replaced
-  O2FA_KEYSTORE         where the key of a new vault is kept: "o2fa help init"
-  O2FA_PASSPHRASE_FILE  a file whose first line is the passphrase
-  OPEN2FA_UUID          open2fa's identity, before that in open2fa.uuid
-  OPEN2FA_API_URL       open2fa's server
-`
+func files() []command.Item {
+	return []command.Item{
+		{Name: "~/.open2fa/vault.db", Text: "the entries, sealed"},
+		{Name: "~/.open2fa/vault.key", Text: "the key, where it is kept in a file"},
+		{Name: "~/.open2fa/secrets.json", Text: "open2fa's secrets, in clear: read, never written"},
+		{Name: "~/.open2fa/o2fad.log", Text: "what the daemon has to say"},
+	}
 }
 
 // agent is the daemon as a command sees it.

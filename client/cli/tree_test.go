@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"context"
 	"io"
+	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -10,42 +13,72 @@ import (
 	"github.com/o2fa/o2fa/internal/command"
 )
 
+// everyCommand calls check for each command, those below others too, with the
+// chain that leads to it from the program.
+func everyCommand(t *testing.T, check func(t *testing.T, chain []*command.Command)) {
+	var walk func(t *testing.T, chain []*command.Command)
+	walk = func(t *testing.T, chain []*command.Command) {
+		for _, c := range chain[len(chain)-1].Sub {
+			t.Run(c.Name(), func(t *testing.T) {
+				check(t, append(slices.Clip(chain), c))
+				walk(t, append(slices.Clip(chain), c))
+			})
+		}
+	}
+	walk(t, []*command.Command{root()})
+}
+
 // Help teaches: every command says what it is for, in the same form, with an
 // example that is a call of that command.
 func TestTree(t *testing.T) {
 	seen := map[string]string{}
-	for _, c := range root().Sub {
-		t.Run(c.Name(), func(t *testing.T) {
-			for _, word := range append([]string{c.Name()}, c.Aliases...) {
-				word = strings.ToLower(word)
-				if other := seen[word]; other != "" {
-					t.Errorf("%s is %s already", word, other)
-				}
-				seen[word] = c.Name()
+	everyCommand(t, func(t *testing.T, chain []*command.Command) {
+		c, path := chain[len(chain)-1], pathOf(chain)
+		above := pathOf(chain[:len(chain)-1]) + " "
+		for _, word := range append([]string{c.Name()}, c.Aliases...) {
+			word = above + strings.ToLower(word)
+			if other := seen[word]; other != "" {
+				t.Errorf("%s is %s already", word, other)
 			}
-			if c.Short == "" || !unicode.IsUpper(rune(c.Short[0])) || strings.HasSuffix(c.Short, ".") || len(c.Short) > 80 {
-				t.Errorf("short help: %q", c.Short)
-			}
-			if c.Group == "" || !strings.HasSuffix(c.Long, ".") || strings.HasPrefix(c.Long, c.Short) || c.Run == nil {
-				t.Errorf("long help: %q", c.Long)
-			}
-			checkExample(t, c)
-			checkFlags(t, c.Flags)
-			checkHelp(t, c)
-		})
-	}
+			seen[word] = path
+		}
+		if c.Short == "" || !unicode.IsUpper(rune(c.Short[0])) || strings.HasSuffix(c.Short, ".") || len(c.Short) > 80 {
+			t.Errorf("short help: %q", c.Short)
+		}
+		if !strings.HasSuffix(c.Long, ".") && len(chain) == 2 || strings.HasPrefix(c.Long, c.Short) || c.Run == nil && c.Sub == nil {
+			t.Errorf("long help: %q", c.Long)
+		}
+		if len(chain) == 2 && c.Group == "" {
+			t.Error("no group")
+		}
+		checkExample(t, chain)
+		checkFlags(t, c.Flags)
+		checkHelp(t, chain)
+	})
 	checkFlags(t, root().Flags)
 }
 
-func checkExample(t *testing.T, c *command.Command) {
+func pathOf(chain []*command.Command) string {
+	var names []string
+	for _, c := range chain {
+		names = append(names, c.Name())
+	}
+	return strings.Join(names, " ")
+}
+
+func checkExample(t *testing.T, chain []*command.Command) {
 	t.Helper()
+	c := chain[len(chain)-1]
 	for line := range strings.Lines(c.Example) {
 		words := strings.Fields(line)
 		for len(words) > 0 && strings.Contains(words[0], "=") {
 			words = words[1:] // VARIABLE=value
 		}
-		if len(words) < 2 || words[0] != "o2fa" || !names(c, words[1]) {
-			t.Errorf("example: %q", line)
+		for i, c := range chain {
+			if i >= len(words) || !names(c, words[i]) {
+				t.Errorf("example: %q", line)
+				break
+			}
 		}
 	}
 	if c.Example == "" {
@@ -67,24 +100,31 @@ func checkFlags(t *testing.T, flags []command.Flag) {
 	for _, f := range flags {
 		_, isSwitch := f.Default.(bool)
 		if f.Usage == "" || !unicode.IsLower(rune(f.Usage[0])) && !strings.HasPrefix(f.Usage, "UUID") && !strings.HasPrefix(f.Usage, "SHA") ||
-			strings.HasSuffix(f.Usage, ".") || isSwitch != (f.Value == "") || f.Value != strings.ToUpper(f.Value) {
+			strings.HasSuffix(f.Usage, ".") || !saysAll(f) || isSwitch != (f.Value == "") || f.Value != strings.ToUpper(f.Value) {
 			t.Errorf("flag --%s: %+v", f.Name, f)
 		}
 	}
 }
 
+// saysAll says whether a flag's usage names the values that it takes.
+func saysAll(f command.Flag) bool {
+	return !slices.ContainsFunc(f.Values, func(value string) bool { return !strings.Contains(f.Usage, value) })
+}
+
 // checkHelp sees that help shows the whole path and every flag.
-func checkHelp(t *testing.T, c *command.Command) {
+func checkHelp(t *testing.T, chain []*command.Command) {
 	t.Helper()
+	c, path := chain[len(chain)-1], strings.Fields(pathOf(chain))[1:]
 	var byFlag, byCommand strings.Builder
-	for out, args := range map[*strings.Builder][]string{&byFlag: {c.Name(), "--help"}, &byCommand: {"help", c.Name()}} {
+	for out, args := range map[*strings.Builder][]string{&byFlag: append(slices.Clip(path), "--help"), &byCommand: append([]string{"help"}, path...)} {
 		code := Run(t.Context(), args, command.Stdio{In: strings.NewReader(""), Out: out, Err: io.Discard, Getenv: func(string) string { return "" }})
 		if code != 0 {
 			t.Errorf("%q: exit %d", args, code)
 		}
 	}
 	help := byFlag.String()
-	if help != byCommand.String() || !strings.Contains(help, "\nUsage:\n  o2fa "+c.Use+"\n") || !strings.Contains(help, "\nExamples:\n  ") {
+	_, arguments, _ := strings.Cut(c.Use, " ")
+	if help != byCommand.String() || !strings.Contains(help, "\nUsage:\n  "+strings.TrimSpace(pathOf(chain)+" "+arguments)+"\n") || !strings.Contains(help, "\nExamples:\n  ") {
 		t.Errorf("help:\n%s", help)
 	}
 	for _, f := range append(root().Flags, c.Flags...) {
@@ -99,14 +139,15 @@ func checkHelp(t *testing.T, c *command.Command) {
 	}
 }
 
-// The first thing that anybody sees fits on a screen, and names the rest.
+// The first thing that anybody sees fits on the smallest screen, also with the
+// line that called it and the next prompt, and names the rest.
 func TestHelpFitsOnAScreen(t *testing.T) {
 	w := newWorld(t)
-	help := w.ok()
-	if n := strings.Count(help, "\n"); n > 24 {
+	help, all := w.ok(), w.ok("help", "commands")
+	if n := strings.Count(help, "\n"); n > 22 {
 		t.Errorf("%d lines", n)
 	}
-	for _, page := range []string{help, w.ok("help", "exit-codes"), w.ok("help", "environment"), w.ok("help", "help")} {
+	for _, page := range []string{help, all, w.ok("help", "exit-codes"), w.ok("help", "environment"), w.ok("help", "files"), w.ok("help", "help")} {
 		for line := range strings.Lines(page) {
 			if command.Width(strings.TrimRight(line, "\n")) > 80 {
 				t.Errorf("too wide: %q", line)
@@ -114,18 +155,63 @@ func TestHelpFitsOnAScreen(t *testing.T) {
 		}
 	}
 	for _, c := range root().Sub {
-		if !strings.Contains(help, "\n  "+command.Pad(c.Name(), 10)+" "+c.Short+"\n") {
+		if !strings.Contains(all, "\n  "+command.Pad(c.Name(), 10)+" "+c.Short+"\n") || !regexp.MustCompile(`[ ,]`+c.Name()+`[ ,\n]`).MatchString(help) {
 			t.Errorf("%s is missing", c.Name())
 		}
 	}
-	if codes := w.ok("help", "EXIT-CODES"); !strings.Contains(codes, "  5    the vault is locked\n") || !strings.Contains(help, "o2fa help exit-codes") {
+	if codes := w.ok("help", "EXIT-CODES"); !strings.Contains(codes, "  5    the vault is locked\n") || !strings.Contains(help, "o2fa help COMMAND | commands | exit-codes") {
 		t.Errorf("%s", codes)
+	}
+}
+
+// Examples are calls that the parser takes: with the right commands, flags and
+// numbers of arguments.
+func TestExamplesParse(t *testing.T) {
+	everyCommand(t, func(t *testing.T, chain []*command.Command) {
+		for line := range strings.Lines(chain[len(chain)-1].Example) {
+			checkCall(t, chain[len(chain)-1].Name(), line)
+		}
+	})
+	for line := range strings.Lines(root().Example) {
+		checkCall(t, "", line)
+	}
+}
+
+// checkCall parses a line as a shell and then o2fa would, up to where the
+// command would run.
+func checkCall(t *testing.T, name, line string) {
+	t.Helper()
+	call, _, _ := strings.Cut(line, " #")
+	call, _, _ = strings.Cut(call, " <")
+	call, _, _ = strings.Cut(call, " >")
+	out, err := exec.Command("sh", "-c", "o2fa() { printf '%s\\n' \"$@\"; }\n"+call).Output()
+	if err != nil {
+		t.Fatalf("%q: %v", line, err)
+	}
+	args := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
+	ran := ""
+	top := root()
+	var replace func(c *command.Command)
+	replace = func(c *command.Command) {
+		for _, sub := range c.Sub {
+			if sub.Run != nil {
+				sub.Run = func(context.Context, *command.Invocation) error { ran = sub.Name(); return nil }
+			}
+			replace(sub)
+		}
+	}
+	replace(top)
+	var errs strings.Builder
+	code := command.Run(t.Context(), top, args, command.Stdio{In: strings.NewReader(""), Out: io.Discard, Err: &errs})
+	if code != 0 || ran == "" || name != "" && ran != name {
+		t.Errorf("%q: exit %d, ran %q\n%s", line, code, ran, errs.String())
 	}
 }
 
 // A command's own help does not say twice what the command does.
 func TestHelpDoesNotRepeatItself(t *testing.T) {
-	for _, c := range root().Sub {
+	everyCommand(t, func(t *testing.T, chain []*command.Command) {
+		c := chain[len(chain)-1]
 		first, _, _ := strings.Cut(c.Long, ".")
 		short, long := strings.Fields(strings.ToLower(c.Short)), strings.Fields(strings.ToLower(first))
 		same := 0
@@ -137,5 +223,5 @@ func TestHelpDoesNotRepeatItself(t *testing.T) {
 		if same > 1 {
 			t.Errorf("%s: %q, then %q", c.Name(), c.Short, first)
 		}
-	}
+	})
 }

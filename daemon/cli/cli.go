@@ -25,6 +25,9 @@ func Run(ctx context.Context, args []string, io command.Stdio) int {
 	return command.Run(ctx, root(), args, io)
 }
 
+// Commands returns the whole command line, for those who write about it.
+func Commands() *command.Command { return root() }
+
 func root() *command.Command {
 	return &command.Command{
 		Use:   "o2fad",
@@ -33,6 +36,23 @@ func root() *command.Command {
 The command line o2fa starts it when it is needed; nobody has to.`,
 		Example: "o2fad run\no2fad version --json",
 		Flags:   []command.Flag{command.JSONFlag},
+		Exits:   []int{command.ExitOK, command.ExitOther, command.ExitUsage, command.ExitRunning},
+		Environment: []command.Item{
+			{Name: "OPEN2FA_DIR", Text: "the profile to serve (~/.open2fa)"},
+			{Name: "O2FA_SOCKET", Text: "where to listen instead of the usual place"},
+			{Name: "O2FA_KEYSTORE", Text: "where the key of a new vault is kept: auto, keyring, passphrase or keyfile"},
+			{Name: "O2FA_PASSPHRASE_FILE", Text: "a file whose first line is the passphrase"},
+			{Name: "OPEN2FA_UUID", Text: "open2fa's identity, before that in open2fa.uuid"},
+			{Name: "OPEN2FA_API_URL", Text: "open2fa's server"},
+		},
+		Files: []command.Item{
+			{Name: "~/.open2fa/vault.db", Text: "the entries, sealed"},
+			{Name: "~/.open2fa/vault.key", Text: "the key, where it is kept in a file"},
+			{Name: "~/.open2fa/secrets.json", Text: "open2fa's secrets, in clear: read, never written"},
+			{Name: "~/.open2fa/o2fad.lock", Text: "who serves the profile"},
+			{Name: "~/.open2fa/o2fad.log", Text: "what the daemon has to say"},
+		},
+		SeeAlso: []string{"o2fa"},
 		Sub:     []*command.Command{runCommand(), versionCommand()},
 	}
 }

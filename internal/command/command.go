@@ -51,18 +51,24 @@ type Command struct {
 	Run func(ctx context.Context, inv *Invocation) error
 	Sub []*Command
 
-	// Topics are further pages of help, at the top only: "help NAME".
-	Topics []Topic
-	// Unknown returns the hints for words that name no command, at the top
-	// only. Without it the hint is the help.
+	// What follows is for the top only. Terse are the groups of whose commands
+	// the help of the program tells no more than the names.
+	Terse []string
+	// Exits are the exit codes in use, Environment and Files what the program
+	// reads: pages of help, and sections of the manual.
+	Exits              []int
+	Environment, Files []Item
+	// Manual is text for the page of the program in the manual, which has more
+	// room than a screen. SeeAlso names other pages.
+	Manual  string
+	SeeAlso []string
+	// Unknown returns the hints for words that name no command. Without it the
+	// hint is the help.
 	Unknown func(words []string) []string
 }
 
-// Topic is a page of help that is about no command.
-type Topic struct {
-	Name string // lower case, one word
-	Text func() string
-}
+// Item is a row of a table: a name and what it means, in lower case.
+type Item struct{ Name, Text string }
 
 // Name returns the first word of Use.
 func (c *Command) Name() string {

@@ -64,7 +64,7 @@ func complete(ctx context.Context, root *Command, args []string, s Stdio) int {
 		return ExitOK
 	}
 	found := candidates(ctx, root, words, s)
-	shells[i].print(s, proposal{shells[i].rules, line, args[1:], found})
+	shells[i].reply(s, proposal{shells[i].rules, line, args[1:], found})
 	return ExitOK
 }
 
@@ -159,11 +159,7 @@ func begin(c *Completion, before string, all []Candidate) []Candidate {
 	found := make([]Candidate, 0, len(all))
 	seen := map[string]bool{}
 	for _, f := range all {
-		rest, ok := CutFold(f.Value, c.Word)
-		if !ok || f.Value == "" || seen[f.Value] || Escape(f.Value) != f.Value {
-			continue
-		}
-		if before == "" && rest == "" && c.Word == "--" {
+		if _, ok := CutFold(f.Value, c.Word); !ok || f.Value == "" || seen[f.Value] || Escape(f.Value) != f.Value {
 			continue
 		}
 		seen[f.Value] = true

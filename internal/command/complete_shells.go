@@ -13,7 +13,7 @@ type shell struct {
 	name   string
 	rules  quoting
 	script string                // PROGRAM stands for the name of the program
-	print  func(Stdio, proposal) // prints candidates as the script reads them
+	reply  func(Stdio, proposal) // prints candidates as the script reads them
 }
 
 // proposal is what a shell is to be told.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 )
 
 // The exit codes of all programs. Scripts rely on them: they never change
@@ -23,11 +23,14 @@ const (
 	ExitInterrupted = 130
 )
 
-// exitCodes is the one table of what they mean.
-var exitCodes = []struct {
+// exitRow is one exit code and what it means.
+type exitRow struct {
 	code    int
 	meaning string
-}{
+}
+
+// exitCodes is the one table of what they mean.
+var exitCodes = []exitRow{
 	{ExitOK, "done"},
 	{ExitOther, "another failure, or the answer to a question was no"},
 	{ExitUsage, "wrong use: arguments, flags or values"},
@@ -41,18 +44,14 @@ var exitCodes = []struct {
 	{ExitInterrupted, "interrupted"},
 }
 
-// ExitTable returns the lines of the table for the given codes, as help shows
-// them.
-func ExitTable(codes ...int) string {
-	var b strings.Builder
-	for _, code := range codes {
-		for _, row := range exitCodes {
-			if row.code == code {
-				fmt.Fprintf(&b, "  %-4d %s\n", code, row.meaning)
-			}
+// exitRows returns the rows of the table for the given codes.
+func exitRows(codes []int) (rows []exitRow) {
+	for _, row := range exitCodes {
+		if slices.Contains(codes, row.code) {
+			rows = append(rows, row)
 		}
 	}
-	return b.String()
+	return rows
 }
 
 // ErrInterrupted is how a question ends that met Ctrl-C or the end of input.

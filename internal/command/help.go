@@ -42,21 +42,70 @@ func completeHelp(_ context.Context, c *Completion) (found []Candidate) {
 	for _, sub := range cmd.Sub {
 		found = append(found, Candidate{sub.Name(), sub.Short})
 	}
-	for _, topic := range cmd.Topics {
-		found = append(found, Candidate{Value: topic.Name})
+	if cmd == c.Root {
+		for _, t := range topics(cmd) {
+			found = append(found, Candidate{t.name, t.about})
+		}
 	}
 	return found
+}
+
+// topic is a page of help that is about no command.
+type topic struct {
+	name, about string
+	text        func() string
+}
+
+// topics returns the pages that a program has.
+func topics(root *Command) []topic {
+	program := root.Name()
+	all := []topic{{"commands", "all commands", func() string {
+		var b strings.Builder
+		b.WriteString("The commands of " + program + ":\n")
+		writeCommands(&b, root.Sub, nil)
+		return b.String()
+	}}}
+	if len(root.Exits) > 0 {
+		all = append(all, topic{"exit-codes", "what it exits with", func() string {
+			items := []Item{}
+			for _, row := range exitRows(root.Exits) {
+				items = append(items, Item{fmt.Sprintf("%-3d", row.code), row.meaning})
+			}
+			return "What " + program + " exits with:\n\n" + itemTable(items)
+		}})
+	}
+	if len(root.Environment) > 0 {
+		all = append(all, topic{"environment", "the variables that count", func() string {
+			return "What " + program + " and its daemon read from the environment:\n\n" + itemTable(root.Environment)
+		}})
+	}
+	if len(root.Files) > 0 {
+		all = append(all, topic{"files", "the files that count", func() string {
+			return "The files of " + program + ":\n\n" + itemTable(root.Files)
+		}})
+	}
+	return all
+}
+
+// itemTable returns items, a line each.
+func itemTable(items []Item) string {
+	width := 0
+	for _, item := range items {
+		width = max(width, len(item.Name))
+	}
+	var b strings.Builder
+	for _, item := range items {
+		b.WriteString("  " + Pad(item.Name, width) + "  " + item.Text + "\n")
+	}
+	return b.String()
 }
 
 func runHelp(_ context.Context, inv *Invocation) error {
 	chain := []*Command{inv.Root}
 	for i, word := range inv.Args {
 		cmd := chain[len(chain)-1]
-		for _, topic := range cmd.Topics {
-			if strings.EqualFold(topic.Name, word) {
-				inv.Printf("%s", topic.Text())
-				return nil
-			}
+		if i == 0 && inv.topic(word) {
+			return nil
 		}
 		if len(cmd.Sub) == 0 {
 			break
@@ -69,6 +118,17 @@ func runHelp(_ context.Context, inv *Invocation) error {
 	}
 	inv.PrintHelp(chain)
 	return nil
+}
+
+// topic prints the page of that name, if there is one.
+func (inv *Invocation) topic(name string) bool {
+	for _, t := range topics(inv.Root) {
+		if strings.EqualFold(t.name, name) {
+			inv.Printf("%s", t.text())
+			return true
+		}
+	}
+	return false
 }
 
 // unknownPage returns the failure of a word after "help" that names nothing
@@ -101,7 +161,9 @@ func (inv *Invocation) PrintHelp(chain []*Command) {
 	if len(cmd.Aliases) > 0 {
 		fmt.Fprintf(&b, "\nAliases:\n  %s\n", strings.Join(cmd.Aliases, ", "))
 	}
-	writeCommands(&b, cmd.Sub)
+	if len(cmd.Sub) > 0 {
+		writeCommands(&b, cmd.Sub, cmd.Terse)
+	}
 	common := append(slices.Clip(inv.Root.Flags), ownHelp)
 	if cmd != inv.Root {
 		writeFlags(&b, "Flags", cmd.Flags)
@@ -119,15 +181,31 @@ func (inv *Invocation) PrintHelp(chain []*Command) {
 	inv.Printf("%s", b.String())
 }
 
-// writeCommands lists commands under the headings of their groups.
-func writeCommands(b *strings.Builder, commands []*Command) {
+// writeCommands lists commands under the headings of their groups, those of
+// terse groups by their names only.
+func writeCommands(b *strings.Builder, commands []*Command, terse []string) {
+	width := 10
+	for _, sub := range commands {
+		width = max(width, len(sub.Name()))
+	}
+	b.WriteString("\n")
 	for i, sub := range commands {
-		if title := cmp.Or(sub.Group, "Commands"); i == 0 {
-			fmt.Fprintf(b, "\n%s:\n", title)
-		} else if sub.Group != commands[i-1].Group {
+		title := cmp.Or(sub.Group, "Commands")
+		first := i == 0 || sub.Group != commands[i-1].Group
+		switch isTerse := slices.Contains(terse, sub.Group); {
+		case isTerse && first:
+			fmt.Fprintf(b, "%s %s", Pad(title+":", width+2), sub.Name())
+		case isTerse:
+			b.WriteString(", " + sub.Name())
+		case first:
 			fmt.Fprintf(b, "%s:\n", title)
+			fallthrough
+		default:
+			fmt.Fprintf(b, "  %s %s", Pad(sub.Name(), width), sub.Short)
 		}
-		fmt.Fprintf(b, "  %-10s %s\n", sub.Name(), sub.Short)
+		if i+1 == len(commands) || sub.Group != commands[i+1].Group || !slices.Contains(terse, sub.Group) {
+			b.WriteString("\n")
+		}
 	}
 }
 
@@ -139,14 +217,11 @@ func writeClosing(b *strings.Builder, root *Command, flags []Flag) {
 		names[i] = "--" + f.Name
 	}
 	fmt.Fprintf(b, "Flags of every command: %s\n", strings.Join(names, ", "))
-	if len(root.Topics) == 0 {
-		return
+	pages := []string{"COMMAND"}
+	for _, t := range topics(root) {
+		pages = append(pages, t.name)
 	}
-	pages := make([]string, len(root.Topics))
-	for i, topic := range root.Topics {
-		pages[i] = root.Name() + " help " + topic.Name
-	}
-	fmt.Fprintf(b, "More: %s\n", strings.Join(pages, ", "))
+	fmt.Fprintf(b, "More: %s help %s\n", root.Name(), strings.Join(pages, " | "))
 }
 
 // usageLine returns the full path with arguments.

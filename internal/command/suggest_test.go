@@ -115,7 +115,7 @@ func TestUnknownWord(t *testing.T) {
 func TestHelpOfAProgram(t *testing.T) {
 	top := &Command{Use: "prog COMMAND", Short: "Do things", Flags: []Flag{JSONFlag}, Example: "prog a", Sub: []*Command{
 		{Use: "a", Short: "Do a", Group: "First"}, {Use: "b", Short: "Do b", Group: "First"}, {Use: "c", Short: "Do c", Group: "Second"}},
-		Topics: []Topic{{Name: "codes", Text: func() string { return "  0  done\n" }}}}
+		Exits: []int{ExitOK}}
 	for args, want := range map[string]string{
 		"": `Do things
 
@@ -131,9 +131,10 @@ Second:
 Examples:
   prog a
 Flags of every command: --json, --help
-More: prog help codes
+More: prog help COMMAND | commands | exit-codes
 `,
-		"help Codes": "  0  done\n",
+		"help Exit-Codes": "What prog exits with:\n\n  0    done\n",
+		"help commands":   "The commands of prog:\n\nFirst:\n  a          Do a\n  b          Do b\nSecond:\n  c          Do c\n  help       Show how to use a command\n",
 	} {
 		var out bytes.Buffer
 		if code := Run(t.Context(), top, strings.Fields(args), Stdio{Out: &out, Err: &out}); code != 0 || out.String() != want {

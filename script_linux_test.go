@@ -41,19 +41,28 @@ func scriptTTY(ts *testscript.TestScript, _ bool, args []string) {
 	}()
 
 	fmt.Fprintf(&b.transcript, "%q\n", args[2:])
-	cmd := exec.Command(lookProgram(ts, args[2]), args[3:]...)
+	seen, release, err := os.Pipe()
+	ts.Check(err)
+	defer release.Close()
+	cmd := exec.Command("/bin/sh", append([]string{"-c", leader, lookProgram(ts, args[2])}, args[3:]...)...)
+	cmd.ExtraFiles = []*os.File{seen}
 	cmd.Dir, cmd.Env = ts.MkAbs("."), append(append(scriptEnv(ts), "TERM=xterm"), sizeTerminal(ts, terminal)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, terminal
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	ts.Check(cmd.Start())
 	terminal.Close()
+	seen.Close()
 	talkErr := talk(ts, b, screen, control, ts.ReadFile(args[0]))
-	if talkErr != nil {
-		_ = cmd.Process.Kill()
+	if talkErr == nil && !screen.wait(ended) {
+		talkErr = errors.New("the program does not end")
 	}
+	if talkErr != nil {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	}
+	release.Close()
 	err = cmd.Wait()
 	<-done
-	text := screen.text()
+	text := strings.TrimSuffix(screen.text(), ended)
 	b.transcript.WriteString(text)
 	if b.planted {
 		// What the dialog typed must not have been shown either.
@@ -67,6 +76,14 @@ func scriptTTY(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("exit code %d, want %d; the screen is:\n%s", got, want, text)
 	}
 }
+
+// leader runs a program and keeps its terminal open until descriptor 3 is closed:
+// what a terminal has not passed on when it is closed may be lost. Signals of the
+// keyboard are for the program.
+const leader = `trap : INT QUIT TSTP HUP; "$0" "$@" 3<&-; code=$?; printf '` + ended + `'; read -r _ <&3; exit $code`
+
+// ended follows all that the program showed.
+const ended = "\x1e"
 
 // sizeTerminal gives the terminal the size that the script wants, and returns it
 // as variables.

@@ -49,28 +49,18 @@ its arguments; what follows "--" is no flag.`,
 		title    string
 		commands []*command.Command
 	}{
-		{"Codes and entries", []*command.Command{addCommand(), codeCommand(), listCommand(), showCommand(), editCommand(), deleteCommand(),
-			undoCommand(), trashCommand()}},
+		{"Codes and entries", []*command.Command{addCommand(), codeCommand(), generateCommand(), listCommand(), deleteCommand(), undoCommand()}},
 		{groupVault, []*command.Command{initCommand(), lockCommand(), unlockCommand(), statusCommand()}},
 		{groupProgram, []*command.Command{completionCommand(), versionCommand()}},
 	} {
-		explain(group.commands)
 		for _, c := range group.commands {
+			run := c.Run
+			c.Run = func(ctx context.Context, inv *command.Invocation) error { return failure(inv, run(ctx, inv)) }
 			c.Group = group.title
 		}
 		top.Sub = append(top.Sub, group.commands...)
 	}
 	return top
-}
-
-// explain makes commands, and those below them, end as failure says.
-func explain(commands []*command.Command) {
-	for _, c := range commands {
-		if run := c.Run; run != nil {
-			c.Run = func(ctx context.Context, inv *command.Invocation) error { return failure(inv, run(ctx, inv)) }
-		}
-		explain(c.Sub)
-	}
 }
 
 // unknown returns the hints for a first word that is no command and like none:
@@ -96,6 +86,8 @@ func environment() []command.Item {
 		{Name: "O2FA_PASSPHRASE_FILE", Text: "a file whose first line is the passphrase"},
 		{Name: "OPEN2FA_UUID", Text: "open2fa's identity, before that in open2fa.uuid"},
 		{Name: "OPEN2FA_API_URL", Text: "open2fa's server"},
+		{Name: "COLUMNS, LINES", Text: "the size of a terminal that does not tell it well"},
+		{Name: "NO_COLOR", Text: "if it is not empty, nothing is coloured"},
 	}
 }
 

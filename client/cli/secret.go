@@ -20,14 +20,13 @@ func tryAgain(wrong error, question string) string {
 }
 
 // readSecret reads what "-" stands for: one line of standard input, or, on a
-// terminal, one that is not shown and can be a secret, as far as check knows.
-// instead is the call that reads a file.
-func readSecret(ctx context.Context, inv *command.Invocation, instead string, check func(string) error) (string, error) {
+// terminal, one that is not shown. instead is the call that reads a file.
+func readSecret(ctx context.Context, inv *command.Invocation, instead string) (string, error) {
 	if command.IsTerminal(inv.In) {
 		if !inv.CanAsk() {
 			return "", command.Usage(instead, "no secret on standard input, and no questions allowed")
 		}
-		return askSecret(ctx, inv, check)
+		return askSecret(ctx, inv)
 	}
 	text, err := command.ReadAll(inv.In, ipc.MaxRequestBody)
 	if err != nil {
@@ -47,8 +46,8 @@ func readSecret(ctx context.Context, inv *command.Invocation, instead string, ch
 	return found, nil
 }
 
-// askSecret asks until the answer can be a secret, as far as check knows.
-func askSecret(ctx context.Context, inv *command.Invocation, check func(string) error) (string, error) {
+// askSecret asks until the answer can be a secret.
+func askSecret(ctx context.Context, inv *command.Invocation) (string, error) {
 	const question = "Secret (not shown): "
 	next := question
 	for try := 1; ; try++ {
@@ -57,7 +56,7 @@ func askSecret(ctx context.Context, inv *command.Invocation, check func(string) 
 			return "", err
 		}
 		text = strings.TrimSpace(text)
-		wrong := check(text)
+		wrong := checkSecret(text)
 		if wrong == nil {
 			return text, nil
 		}
@@ -92,11 +91,6 @@ func checkSecret(text string) error {
 		return errEmpty
 	}
 	return nil
-}
-
-// errStdinTwice is the answer to two things that standard input cannot be.
-func errStdinTwice(inv *command.Invocation) error {
-	return command.Usage(inv.Path+" --help", "standard input can be read only once")
 }
 
 // isURI says whether text is a URI and no secret in base32.

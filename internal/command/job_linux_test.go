@@ -16,8 +16,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// roleVariable says what a copy of the test binary plays.
-const roleVariable = "O2FA_TEST_ROLE"
+// roleVariable says what a copy of the test binary plays, jobVariable which role
+// the shell runs.
+const (
+	roleVariable = "O2FA_TEST_ROLE"
+	jobVariable  = "O2FA_TEST_JOB"
+)
 
 func TestMain(m *testing.M) {
 	switch os.Getenv(roleVariable) {
@@ -27,6 +31,8 @@ func TestMain(m *testing.M) {
 		answer, err := Stdio{In: os.Stdin, Err: os.Stderr}.AskHidden(context.Background(), "Passphrase: ")
 		fmt.Fprintf(os.Stderr, "%d characters, %v\n", len(answer), err)
 		os.Exit(exitCode(err))
+	case "drawer":
+		os.Exit(playDrawer())
 	}
 	os.Exit(m.Run())
 }
@@ -39,21 +45,21 @@ func role(name string) *exec.Cmd {
 	return cmd
 }
 
-// playShell runs the asker in the foreground of its terminal. When that stops,
+// playShell runs a job in the foreground of its terminal. When that stops,
 // the shell takes the terminal, writes a line to descriptor 3, and brings it
 // back for each byte that comes at 4.
 func playShell() int {
 	signal.Ignore(syscall.SIGTTOU)
-	asker := role("asker")
-	asker.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Foreground: true, Ctty: 0}
-	if err := asker.Start(); err != nil {
+	job := role(os.Getenv(jobVariable))
+	job.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Foreground: true, Ctty: 0}
+	if err := job.Start(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 99
 	}
 	tell, told := os.NewFile(3, "tell"), os.NewFile(4, "told")
 	for {
 		var status syscall.WaitStatus
-		if _, err := syscall.Wait4(asker.Process.Pid, &status, syscall.WUNTRACED, nil); err != nil {
+		if _, err := syscall.Wait4(job.Process.Pid, &status, syscall.WUNTRACED, nil); err != nil {
 			return 98
 		}
 		if !status.Stopped() {
@@ -64,15 +70,15 @@ func playShell() int {
 		if _, err := told.Read(make([]byte, 1)); err != nil {
 			return 97
 		}
-		_ = unix.IoctlSetPointerInt(0, unix.TIOCSPGRP, asker.Process.Pid)
-		_ = syscall.Kill(-asker.Process.Pid, syscall.SIGCONT)
+		_ = unix.IoctlSetPointerInt(0, unix.TIOCSPGRP, job.Process.Pid)
+		_ = syscall.Kill(-job.Process.Pid, syscall.SIGCONT)
 	}
 }
 
-// Ctrl-Z gives the shell a terminal that shows what is typed; fg hides again
-// and repeats the question.
-func TestStoppedQuestion(t *testing.T) {
-	p := ptytest.New(t)
+// inShell runs a role as the job of a shell at p. wait returns once it has stopped,
+// resume brings it back.
+func inShell(t *testing.T, p *ptytest.Terminal, job string) (cmd *exec.Cmd, wait, resume func()) {
+	t.Helper()
 	fromShell, tell, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -81,10 +87,11 @@ func TestStoppedQuestion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shell := role("shell")
-	shell.Stdin, shell.Stdout, shell.Stderr, shell.ExtraFiles = p.Device, p.Device, p.Device, []*os.File{tell, told}
-	shell.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	if err := shell.Start(); err != nil {
+	cmd = role("shell")
+	cmd.Env = append(cmd.Env, jobVariable+"="+job, "TERM=xterm", "COLUMNS=", "LINES=")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = p.Device, p.Device, p.Device, []*os.File{tell, told}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	tell.Close()
@@ -94,22 +101,38 @@ func TestStoppedQuestion(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := bufio.NewScanner(fromShell)
-	for round := 1; round <= 2; round++ {
-		p.Expect(strings.Repeat("Passphrase: ", round))
-		waitForEcho(t, p.Device, false)
-		p.Type("half\x1a")
+	wait = func() {
+		t.Helper()
 		if !lines.Scan() {
 			t.Fatalf("it did not stop: %q", p.Screen())
 		}
-		waitForEcho(t, p.Device, true)
+	}
+	resume = func() {
+		t.Helper()
 		if _, err := toShell.WriteString("."); err != nil {
 			t.Fatal(err)
 		}
 	}
+	return cmd, wait, resume
+}
+
+// Ctrl-Z gives the shell a terminal that shows what is typed; fg hides again
+// and repeats the question.
+func TestStoppedQuestion(t *testing.T) {
+	p := ptytest.New(t)
+	cmd, wait, resume := inShell(t, p, "asker")
+	for round := 1; round <= 2; round++ {
+		p.Expect(strings.Repeat("Passphrase: ", round))
+		waitForEcho(t, p.Device, false)
+		p.Type("half\x1a")
+		wait()
+		waitForEcho(t, p.Device, true)
+		resume()
+	}
 	p.Expect("Passphrase: Passphrase: Passphrase: ")
 	waitForEcho(t, p.Device, false)
 	p.Type("correct horse\n")
-	if err := shell.Wait(); err != nil {
+	if err := cmd.Wait(); err != nil {
 		t.Errorf("%v: %q", err, p.Screen())
 	}
 	p.Expect("13 characters, <nil>")

@@ -1,0 +1,22 @@
+//go:build unix
+
+package command
+
+import (
+	"os"
+	"syscall"
+)
+
+// needsTERM says whether a terminal of unknown kind counts as one that only
+// prints.
+const needsTERM = true
+
+// redrawable prepares a terminal for control sequences; here each one takes them.
+func redrawable(*os.File) (release func(), ok bool) { return func() {}, true }
+
+// changes lists the signals after which a screen has to be drawn anew.
+func changes() []os.Signal { return []os.Signal{syscall.SIGWINCH, syscall.SIGCONT} }
+
+func resumes(sig os.Signal) bool { return sig == syscall.SIGCONT }
+
+func resizes(sig os.Signal) bool { return sig == syscall.SIGWINCH }

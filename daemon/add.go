@@ -70,7 +70,7 @@ func newEntry(req ipc.AddRequest) (vault.Entry, error) {
 	return checkEntry(vault.Entry{
 		Type: cmp.Or(req.Type, "totp"), Name: req.Name, Issuer: req.Issuer, Account: req.Account,
 		Algorithm: cmp.Or(req.Algorithm, "SHA1"), Digits: cmp.Or(req.Digits, 6), Period: cmp.Or(req.Period, 30),
-		Counter: req.Counter, Secret: secret.New(raw), Tags: req.Tags, Note: req.Note, Source: sourceAdded,
+		Counter: req.Counter, Secret: secret.New(raw), Tags: req.Tags, Note: req.Note, Pinned: req.Pinned, Source: sourceAdded,
 	})
 }
 
@@ -195,6 +195,6 @@ func entryFromURI(req ipc.AddRequest) (vault.Entry, error) {
 		Issuer: cmp.Or(req.Issuer, u.Issuer), Account: cmp.Or(req.Account, u.Account),
 		Algorithm: cmp.Or(req.Algorithm, u.Algorithm.String()), Digits: cmp.Or(req.Digits, u.Digits),
 		Period: cmp.Or(req.Period, int(u.Period/time.Second), 30), Counter: cmp.Or(req.Counter, u.Counter),
-		Secret: secret.Copy(u.Secret()), Tags: req.Tags, Note: req.Note, Source: sourceAdded,
+		Secret: secret.Copy(u.Secret()), Tags: req.Tags, Note: req.Note, Pinned: req.Pinned, Source: sourceAdded,
 	})
 }

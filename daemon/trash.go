@@ -13,6 +13,12 @@ func (d *Daemon) getTrash(r *http.Request) (any, error) {
 	err := d.keeper.use(r.Context(), func(v *vault.Vault) error {
 		list, err := v.Trash()
 		reply.Entries, reply.Total = wireEntries(list), len(list)
+		life := d.keeper.policy().trashLife
+		for i, s := range list {
+			if life > 0 {
+				reply.Entries[i].KeptUntil = wireTime(s.Trashed + life.Milliseconds())
+			}
+		}
 		return err
 	})
 	return reply, err

@@ -167,6 +167,9 @@ type Entry struct {
 	Created   string   `json:"created"`          // RFC 3339
 	Updated   string   `json:"updated"`
 	Trashed   string   `json:"trashed,omitempty"` // RFC 3339; of an entry in the trash
+	// KeptUntil is when an entry in the trash is removed for good, if it is not
+	// brought back; RFC 3339, empty for never. The daemon may be late, never early.
+	KeptUntil string `json:"kept_until,omitempty"`
 }
 
 // Entries is a list of entries: the pinned ones first, both parts sorted by
@@ -253,6 +256,7 @@ type AddRequest struct {
 	Counter   uint64   `json:"counter,omitempty"`
 	Tags      []string `json:"tags,omitempty"`
 	Note      string   `json:"note,omitempty"`
+	Pinned    bool     `json:"pinned,omitempty"`
 	// Keystore says how the vault is keyed if this change makes it; see InitRequest.
 	Keystore string `json:"keystore,omitempty"`
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -43,7 +44,8 @@ o2fa add --type hotp --counter 7 - token < secret.txt`,
 			{Name: "period", Default: 30, Value: "SECONDS", Usage: "how long a code lives"},
 			{Name: "counter", Default: uint64(0), Value: "N", Usage: "counter of the next hotp code"},
 			{Name: "tag", Default: []string(nil), Value: "TAG", Usage: "a tag; may be repeated", Complete: tagNames},
-			{Name: "note", Default: "", Value: "TEXT", Usage: "a note"},
+			{Name: "note", Default: "", Value: "TEXT", Usage: "a note; - reads it from stdin"},
+			{Name: "pin", Default: false, Usage: "list it before the others"},
 		},
 		MaxArgs: 2,
 		Run:     runAdd,
@@ -57,6 +59,12 @@ func runAdd(ctx context.Context, inv *command.Invocation) error {
 	}
 	req, err := addOptions(inv)
 	if err != nil {
+		return err
+	}
+	if inv.String("note") == stdinWord && slices.Contains(inv.Args, stdinWord) {
+		return errStdinTwice(inv)
+	}
+	if req.Note, err = readNote(inv); err != nil {
 		return err
 	}
 	if err := readAdd(ctx, inv, &req); err != nil {
@@ -77,7 +85,7 @@ func runAdd(ctx context.Context, inv *command.Invocation) error {
 func addOptions(inv *command.Invocation) (ipc.AddRequest, error) {
 	req := ipc.AddRequest{
 		Name: inv.String("name"), Issuer: inv.String("issuer"), Account: inv.String("account"),
-		Counter: inv.Uint64("counter"), Tags: inv.Strings("tag"), Note: inv.String("note"),
+		Counter: inv.Uint64("counter"), Tags: inv.Strings("tag"), Pinned: inv.Bool("pin"),
 		Keystore: inv.Getenv(envKeystore),
 	}
 	for name, field := range map[string]*string{"type": &req.Type, "algorithm": &req.Algorithm} {
@@ -102,12 +110,12 @@ func readAdd(ctx context.Context, inv *command.Invocation, req *ipc.AddRequest) 
 	words := slices.Clone(inv.Args)
 	if i := slices.Index(words, stdinWord); i >= 0 {
 		if words = slices.Delete(words, i, i+1); slices.Contains(words, stdinWord) {
-			return command.Usage(inv.Path+" --help", "standard input can be read only once")
+			return errStdinTwice(inv)
 		}
 		if len(words) > 0 {
 			req.Name = words[0] // a word beats -n, as in open2fa
 		}
-		text, err := readSecret(ctx, inv, fromFile)
+		text, err := readSecret(ctx, inv, fromFile, checkSecret)
 		setSecret(req, text)
 		return err
 	}
@@ -118,7 +126,7 @@ func readAdd(ctx context.Context, inv *command.Invocation, req *ipc.AddRequest) 
 	if !inv.CanAsk() {
 		return command.Usage(fromFile, "no secret was given, and nobody can be asked for one")
 	}
-	text, err := askSecret(ctx, inv)
+	text, err := askSecret(ctx, inv, checkSecret)
 	if err != nil {
 		return err
 	}
@@ -156,12 +164,16 @@ func showAdd(inv *command.Invocation, r ipc.AddReply) {
 		what = "ALREADY THERE, NOTHING CHANGED"
 	}
 	inv.Printf("\n%s: %s %s\n\n%d secrets total.\n", what, orNone(r.Entry.Name), command.Escape(r.Entry.Mask), r.Total)
-	if r.SameName > 1 && !r.Existed {
-		name := r.Entry.Name
-		if name == "" {
-			name = "None"
-		}
-		inv.Warn(fmt.Sprintf("%d entries are now called %s: name the id or the issuer to get one", r.SameName, name),
-			"o2fa code "+shortID(r.Entry, nil))
+	if !r.Existed {
+		warnShared(inv, r.Entry, r.SameName)
+	}
+}
+
+// warnShared says that the name of an entry, which it has since this call, means
+// several, and how to get this one.
+func warnShared(inv *command.Invocation, e ipc.Entry, count int) {
+	if count > 1 {
+		inv.Warn(fmt.Sprintf("%d entries are now called %s: name the id or the issuer to get one", count, command.Cut(cmp.Or(e.Name, "None"), shownWidth)),
+			"o2fa code "+shortIDs([]ipc.Entry{e})[0])
 	}
 }

@@ -49,18 +49,28 @@ its arguments; what follows "--" is no flag.`,
 		title    string
 		commands []*command.Command
 	}{
-		{"Codes and entries", []*command.Command{addCommand(), codeCommand(), generateCommand(), listCommand(), deleteCommand(), undoCommand()}},
+		{"Codes and entries", []*command.Command{addCommand(), codeCommand(), generateCommand(), listCommand(), showCommand(), editCommand(), deleteCommand(),
+			undoCommand(), trashCommand()}},
 		{groupVault, []*command.Command{initCommand(), lockCommand(), unlockCommand(), statusCommand()}},
 		{groupProgram, []*command.Command{completionCommand(), versionCommand()}},
 	} {
+		explain(group.commands)
 		for _, c := range group.commands {
-			run := c.Run
-			c.Run = func(ctx context.Context, inv *command.Invocation) error { return failure(inv, run(ctx, inv)) }
 			c.Group = group.title
 		}
 		top.Sub = append(top.Sub, group.commands...)
 	}
 	return top
+}
+
+// explain makes commands, and those below them, end as failure says.
+func explain(commands []*command.Command) {
+	for _, c := range commands {
+		if run := c.Run; run != nil {
+			c.Run = func(ctx context.Context, inv *command.Invocation) error { return failure(inv, run(ctx, inv)) }
+		}
+		explain(c.Sub)
+	}
 }
 
 // unknown returns the hints for a first word that is no command and like none:

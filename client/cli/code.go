@@ -1,8 +1,8 @@
 package cli
 
 import (
+	"cmp"
 	"context"
-	"strings"
 	"time"
 
 	"github.com/o2fa/o2fa/client"
@@ -13,7 +13,7 @@ import (
 func codeCommand() *command.Command {
 	return &command.Command{
 		Use:      "code NAME...",
-		Synonyms: []string{"show", "get", "totp"},
+		Synonyms: []string{"get", "totp", "otp"},
 		Short:    "Print the code of an entry",
 		Long: `The digits and a newline, nothing else.
 
@@ -25,9 +25,12 @@ For an entry that counts (hotp) each call uses up one code.`,
 		Example: `o2fa code github
 o2fa code my bank
 o2fa code github --min-valid 5s    # not one that is about to change
+o2fa code github --next            # the code after this one
 o2fa code github --json            # with seconds left and the next code`,
-		Flags: []command.Flag{{Name: "min-valid", Default: time.Duration(0), Value: "TIME",
-			Usage: "wait for a code that lives at least so long: 5s"}},
+		Flags: []command.Flag{
+			{Name: "min-valid", Default: time.Duration(0), Value: "TIME", Usage: "wait for a code that lives at least so long: 5s"},
+			{Name: "next", Default: false, Usage: "print the code that comes after this one"},
+		},
 		MaxArgs:  -1,
 		Complete: entryNames,
 		Run:      runCode,
@@ -35,9 +38,9 @@ o2fa code github --json            # with seconds left and the next code`,
 }
 
 func runCode(ctx context.Context, inv *command.Invocation) error {
-	name := strings.Join(inv.Args, " ")
-	if name == "" {
-		return command.Usage("o2fa list", "which entry? o2fa code NAME")
+	name, err := nameOf(inv)
+	if err != nil {
+		return err
 	}
 	a, err := connect(inv)
 	if err != nil {
@@ -53,17 +56,38 @@ func runCode(ctx context.Context, inv *command.Invocation) error {
 			a.slow = func(ctx context.Context) func() { return a.announceWait(ctx, name, min) }
 		}
 	}
-	if !inv.JSON() {
+	next := inv.Bool("next")
+	if next {
+		// By its id from here on: what was looked at is what is asked for.
+		if r.Query["name"], err = a.hasNext(ctx, name); err != nil {
+			return err
+		}
+	}
+	if !inv.JSON() && !next {
 		r.Accept = "text/plain" // the reply is the output: nothing to decode
 	}
 	raw, err := a.do(ctx, r)
 	switch {
 	case err != nil:
 		return err
-	case inv.JSON():
-		inv.PrintJSON(raw)
-	default:
-		_, err = inv.Write(raw)
+	case r.Accept == "":
+		return present(inv, raw, func(c ipc.Code) { inv.Printf("%s\n", command.Escape(c.Next)) })
 	}
+	_, err = inv.Write(raw)
 	return err
+}
+
+// hasNext returns the id of the entry that name means, if it has a next code to
+// show. One that counts has none: asking for a code uses one up.
+func (a *agent) hasNext(ctx context.Context, name string) (id string, err error) {
+	raw, err := a.detail(ctx, name, false)
+	if err != nil {
+		return "", err
+	}
+	e, err := decode[ipc.EntryDetail](raw)
+	if err == nil && e.Type == "hotp" {
+		err = command.Usage("o2fa code "+shortIDs([]ipc.Entry{e.Entry})[0],
+			"%s goes by counter (hotp): each code is the next one, and asking uses it up", command.Cut(cmp.Or(e.Name, "None"), shownWidth))
+	}
+	return e.ID, err
 }

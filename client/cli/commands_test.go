@@ -32,7 +32,7 @@ func TestCode(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	got := w.run("", "code", "my")
-	if got.code != 4 || got.out != "" || !strings.Contains(got.errs, "  My Bank  G...Q\n") || !strings.Contains(got.errs, "  mygit  I...E\n") {
+	if got.code != 4 || got.out != "" || !strings.Contains(got.errs, "  My Bank  G...Q\n") || !strings.Contains(got.errs, "  mygit    I...E\n") {
 		t.Errorf("ambiguous: %v", got)
 	}
 	reply := fromJSON[ipc.ErrorReply](t, w.run("", "code", "--json", "my").errs)
@@ -310,8 +310,14 @@ func TestHintsOfMisspeltCommands(t *testing.T) {
 		"-x":                         "o2fa help",
 		"--min-valid 5s code github": "o2fa code --help",
 		"code":                       "o2fa list",
-		"edit":                       "o2fa code edit|o2fa help",
-		"exit":                       "o2fa code exit|o2fa help",
+		"edit":                       "o2fa list",
+		"edti":                       "o2fa edit NAME...",
+		"rename github":              "o2fa edit github",
+		"trash github":               "o2fa help trash",
+		"trash restor github":        "o2fa trash restore github",
+		"trash purge":                "o2fa trash empty",
+		"bin":                        "o2fa trash",
+		"quit":                       "o2fa code quit|o2fa help",
 		"github":                     "o2fa code github|o2fa help",
 		"GitHub work":                "o2fa code GitHub work|o2fa help",
 		open2faSecret:                "o2fa add|o2fa help",

@@ -21,8 +21,9 @@ func deleteCommand() *command.Command {
 		Wary:     true,
 		Short:    "Delete entries, by name or by secret",
 		Long: `Every entry of exactly that name, or with that secret, goes to the trash, after
-a question for each; "o2fa undo" brings them back. Several words are one name.
-An id, or its first 8 digits, names one entry.`,
+a question for each; "o2fa undo" or, for some time, "o2fa trash restore" brings
+them back. Several words are one name. An id, or its first 8 digits, names one
+entry.`,
 		Example: `o2fa delete github
 o2fa delete -n github -f
 o2fa delete -s - < secret.txt`,
@@ -77,7 +78,7 @@ func deleteRequest(ctx context.Context, inv *command.Invocation) (want ipc.FindR
 		want.Name = strings.Join(inv.Args, " ")
 	}
 	if want.Secret == stdinWord {
-		want.Secret, err = readSecret(ctx, inv, "o2fa delete -f -s - < FILE")
+		want.Secret, err = readSecret(ctx, inv, "o2fa delete -f -s - < FILE", checkSecret)
 	}
 	if err == nil && want == (ipc.FindRequest{}) {
 		// The text is open2fa's, capitals, full stop and all.
@@ -177,6 +178,9 @@ func chooseDeleted(ctx context.Context, inv *command.Invocation, found []ipc.Ent
 
 func showDelete(inv *command.Invocation, r ipc.DeleteReply) {
 	inv.Printf("Deleted %d secret(s).\n", r.Deleted)
+	if r.Deleted > 0 {
+		advise(inv, "to take it back", "o2fa undo")
+	}
 	if r.InFile > 0 {
 		inv.Warn("secrets.json still holds "+plural(r.InFile, "of them", "of them")+" in clear; o2fa does not take it in again", "")
 	}

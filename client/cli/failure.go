@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/o2fa/o2fa/internal/command"
@@ -56,42 +57,86 @@ func failure(inv *command.Invocation, err error) error {
 	if len(wire.Candidates) == 0 {
 		return f
 	}
-	f.Candidates = wire.Candidates
-	for _, e := range wire.Candidates {
-		// A person can tell it from the others, and name it.
-		f.Details = append(f.Details, fmt.Sprintf("%s  %s  %s", shortID(e, wire.Candidates), cmp.Or(e.Name, "None"), e.Mask))
-	}
+	f.Candidates, f.Details = wire.Candidates, choices(inv, wire.Candidates)
 	if wire.Code == ipc.CodeAmbiguous {
 		f.Hint = inv.Path + " " + distinct(wire.Candidates)
 	}
 	return f
 }
 
+// mostChoices is how many candidates a person is shown.
+const mostChoices = 20
+
+// choices returns a line for each candidate: what tells it from the others, and
+// how to name it. What its name says already is not said again.
+func choices(inv *command.Invocation, candidates []ipc.Entry) []string {
+	ids := shortIDs(candidates)
+	shown := candidates[:min(len(candidates), mostChoices)]
+	names, widths := make([]string, len(shown)), make([]int, len(shown))
+	for i, e := range shown {
+		names[i] = command.Cut(cmp.Or(e.Name, "None"), shownWidth)
+		widths[i] = command.Width(command.Escape(names[i])) // as it is printed
+	}
+	lines := make([]string, len(shown), len(shown)+1)
+	for i, e := range shown {
+		lines[i] = ids[i] + "  " + names[i] + strings.Repeat(" ", slices.Max(widths)-widths[i]) + "  " + e.Mask
+		for _, text := range []string{e.Issuer, e.Account} {
+			if !strings.Contains(e.Name, text) {
+				lines[i] += "  " + command.Cut(text, shownWidth)
+			}
+		}
+		if e.Trashed != "" {
+			lines[i] += "  deleted " + localTime(e.Trashed)
+		}
+	}
+	if more := len(candidates) - len(shown); more > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more", more))
+	}
+	return lines
+}
+
 // distinct returns what names the first of the candidates and no other: its
 // name, or else its id.
 func distinct(candidates []ipc.Entry) string {
-	first := candidates[0]
+	first, id := candidates[0], shortIDs(candidates)[0]
 	for _, e := range candidates[1:] {
 		if strings.EqualFold(e.Name, first.Name) {
-			return shortID(first, candidates)
+			return id
 		}
 	}
-	if first.Name == "" || command.MayBeSecret(first.Name) || command.Escape(first.Name) != first.Name {
-		return shortID(first, candidates)
+	if first.Name == "" || !typable(first.Name) {
+		return id
 	}
 	return command.Quote(first.Name)
+}
+
+// typable says whether a hint may show name for somebody to type: it is no
+// secret in the wrong place, and a keyboard has what is in it.
+func typable(name string) bool {
+	return !command.MayBeSecret(name) && command.Escape(name) == name && command.Width(name) <= shownWidth
 }
 
 // shortDigits is how many digits of an id are shown; see isID.
 const shortDigits = 8
 
-// shortID returns the first digits of e's id: enough to tell it from the others.
-func shortID(e ipc.Entry, others []ipc.Entry) string {
-	n := min(shortDigits, len(e.ID))
-	for _, o := range others {
-		for o.ID != e.ID && n < len(e.ID) && strings.HasPrefix(o.ID, e.ID[:n]) {
-			n++
-		}
+// shortIDs returns the first digits of each entry's id, at least shortDigits:
+// enough to tell it from the others.
+func shortIDs(entries []ipc.Entry) []string {
+	sorted := make([]string, len(entries))
+	for i, e := range entries {
+		sorted[i] = e.ID
 	}
-	return e.ID[:n]
+	slices.Sort(sorted)
+	short := make([]string, len(entries))
+	for i, e := range entries {
+		at, _ := slices.BinarySearch(sorted, e.ID)
+		n := min(shortDigits, len(e.ID))
+		for _, j := range []int{at - 1, at + 1} {
+			for j >= 0 && j < len(sorted) && sorted[j] != e.ID && n < len(e.ID) && strings.HasPrefix(sorted[j], e.ID[:n]) {
+				n++
+			}
+		}
+		short[i] = e.ID[:n]
+	}
+	return short
 }

@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"maps"
 	"strings"
 
 	"github.com/o2fa/o2fa/client"
@@ -20,12 +23,21 @@ func listCommand() *command.Command {
 		Aliases:  []string{"l", "-l", "-list", "--list"},
 		Synonyms: []string{"ls"},
 		Short:    "List the entries",
-		Long: `Sorted by name. With a text only those that have it in name, issuer, account or
-a tag. Secrets are masked; -s shows them.`,
+		Long: `Sorted by name, the pinned ones first. With a text only those that have it in
+name, issuer, account or a tag. Secrets are masked; -s shows them.
+
+On a terminal names are cut to fit; elsewhere nothing is. For programs: --json.`,
 		Example: `o2fa list
 o2fa list git
-o2fa list --json    # with ids, issuers, tags and the rest`,
-		Flags:   []command.Flag{secretsFlag("show the secrets")},
+o2fa list --tag work --pinned
+o2fa list -l        # with type, issuer, account, tags and id
+o2fa list --json    # with all that there is`,
+		Flags: []command.Flag{
+			secretsFlag("show the secrets"),
+			{Name: "long", Short: "l", Default: false, Usage: "show type, issuer, account, tags, pin and id too"},
+			{Name: "tag", Default: "", Value: "TAG", Usage: "only entries with that tag, in any case", Complete: tagNames},
+			{Name: "pinned", Default: false, Usage: "only pinned entries"},
+		},
 		MaxArgs: -1,
 		Run:     runList,
 	}
@@ -36,22 +48,24 @@ func runList(ctx context.Context, inv *command.Invocation) error {
 	if err != nil {
 		return err
 	}
-	query := map[string]string{}
-	if len(inv.Args) > 0 {
-		query["search"] = strings.Join(inv.Args, " ")
+	query := map[string]string{"search": strings.Join(inv.Args, " "), "tag": inv.String("tag")}
+	for _, name := range []string{"secrets", "pinned"} {
+		if inv.Bool(name) {
+			query[name] = "true"
+		}
 	}
-	if inv.Bool("secrets") {
-		query["secrets"] = "true"
-	}
+	maps.DeleteFunc(query, func(_, value string) bool { return value == "" })
 	raw, err := a.do(ctx, client.Request{Method: "GET", Path: ipc.PathEntries, Query: query})
 	if err != nil {
 		return err
 	}
 	return present(inv, raw, func(r ipc.Entries) {
-		showList(inv, r.Entries, inv.Bool("secrets"))
+		showList(inv, r.Entries)
 		switch {
 		case len(r.Entries) > 0, !command.IsTerminal(inv.Err):
-		case len(inv.Args) > 0:
+		case query["search"] != "":
+			inv.Note("no entry matches" + a.near(ctx, query["search"]))
+		case query["tag"] != "" || query["pinned"] != "":
 			inv.Note("no entry matches")
 		default:
 			inv.Note("no entries yet: o2fa add")
@@ -59,26 +73,46 @@ func runList(ctx context.Context, inv *command.Invocation) error {
 	})
 }
 
-// showList prints open2fa's table: a column is as wide as its widest text.
-func showList(inv *command.Invocation, entries []ipc.Entry, secrets bool) {
-	rows := [][2]string{{"Name", "Secret"}, {}}
-	for _, e := range entries {
-		shown := e.Mask
-		if secrets {
-			shown = e.Secret
+// near names the entries whose names are spelt nearly like text, as the rest of
+// a line; empty where there are none.
+func (a *agent) near(ctx context.Context, text string) string {
+	_, err := a.client.Do(ctx, client.Request{Method: "GET", Path: ipc.PathEntry, Query: map[string]string{"name": text}})
+	var missing *ipc.Error
+	if !errors.As(err, &missing) || missing.Code != ipc.CodeNotFound || len(missing.Candidates) == 0 {
+		return ""
+	}
+	names := make([]string, len(missing.Candidates))
+	for i, e := range missing.Candidates {
+		names[i] = command.Cut(cmp.Or(e.Name, "None"), shownWidth)
+	}
+	return "; spelt like it: " + strings.Join(names, ", ")
+}
+
+// showList prints open2fa's table; long adds what tells entries of one name apart.
+func showList(inv *command.Invocation, entries []ipc.Entry) {
+	t := table{columns: []column{{title: "Name", cut: true}, {title: "Secret"}}, gap: 4}
+	long := inv.Bool("long")
+	if long {
+		t.gap = 2
+		t.columns = append(t.columns, column{title: "Type", rank: 3}, column{title: "Issuer", cut: true, rank: 4}, column{title: "Account", cut: true, rank: 5},
+			column{title: "Tags", cut: true, rank: 2}, column{title: "Pin", rank: 1}, column{title: "Id"})
+	}
+	ids := shortIDs(entries)
+	for i, e := range entries {
+		row := []string{orNone(e.Name), command.Escape(cmp.Or(e.Secret, e.Mask))}
+		if long {
+			row = append(row, command.Escape(e.Type), command.Escape(e.Issuer), command.Escape(e.Account),
+				command.Escape(strings.Join(e.Tags, ", ")), pinMark(e), ids[i])
 		}
-		rows = append(rows, [2]string{orNone(e.Name), command.Escape(shown)})
+		t.add(row...)
 	}
-	var width [2]int
-	for _, row := range rows {
-		for i, text := range row {
-			width[i] = max(width[i], command.Width(text))
-		}
+	t.print(inv)
+}
+
+// pinMark is how a table shows that an entry is pinned.
+func pinMark(e ipc.Entry) string {
+	if e.Pinned {
+		return "*"
 	}
-	rows[1] = [2]string{strings.Repeat("-", width[0]), strings.Repeat("-", width[1])}
-	var b strings.Builder
-	for _, row := range rows {
-		b.WriteString(strings.TrimRight(command.Pad(row[0], width[0])+"    "+row[1], " ") + "\n")
-	}
-	inv.Printf("\n%s\n", b.String())
+	return ""
 }

@@ -20,13 +20,14 @@ func tryAgain(wrong error, question string) string {
 }
 
 // readSecret reads what "-" stands for: one line of standard input, or, on a
-// terminal, one that is not shown. instead is the call that reads a file.
-func readSecret(ctx context.Context, inv *command.Invocation, instead string) (string, error) {
+// terminal, one that is not shown and can be a secret, as far as check knows.
+// instead is the call that reads a file.
+func readSecret(ctx context.Context, inv *command.Invocation, instead string, check func(string) error) (string, error) {
 	if command.IsTerminal(inv.In) {
 		if !inv.CanAsk() {
 			return "", command.Usage(instead, "no secret on standard input, and no questions allowed")
 		}
-		return askSecret(ctx, inv)
+		return askSecret(ctx, inv, check)
 	}
 	text, err := command.ReadAll(inv.In, ipc.MaxRequestBody)
 	if err != nil {
@@ -46,8 +47,8 @@ func readSecret(ctx context.Context, inv *command.Invocation, instead string) (s
 	return found, nil
 }
 
-// askSecret asks until the answer can be a secret.
-func askSecret(ctx context.Context, inv *command.Invocation) (string, error) {
+// askSecret asks until the answer can be a secret, as far as check knows.
+func askSecret(ctx context.Context, inv *command.Invocation, check func(string) error) (string, error) {
 	const question = "Secret (not shown): "
 	next := question
 	for try := 1; ; try++ {
@@ -56,7 +57,7 @@ func askSecret(ctx context.Context, inv *command.Invocation) (string, error) {
 			return "", err
 		}
 		text = strings.TrimSpace(text)
-		wrong := checkSecret(text)
+		wrong := check(text)
 		if wrong == nil {
 			return text, nil
 		}
@@ -91,6 +92,11 @@ func checkSecret(text string) error {
 		return errEmpty
 	}
 	return nil
+}
+
+// errStdinTwice is the answer to two things that standard input cannot be.
+func errStdinTwice(inv *command.Invocation) error {
+	return command.Usage(inv.Path+" --help", "standard input can be read only once")
 }
 
 // isURI says whether text is a URI and no secret in base32.

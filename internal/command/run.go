@@ -83,6 +83,9 @@ func resolve(root *Command, args []string) (chain []*Command, rest []string, err
 			break
 		}
 		sub := cmd.find(rest[i])
+		if sub == nil && cmd != root && strings.HasPrefix(rest[i], "-") {
+			break // a flag of cmd itself
+		}
 		if sub == nil {
 			return nil, nil, unknown(chain, rest, i)
 		}
@@ -145,7 +148,11 @@ func unknown(chain []*Command, words []string, i int) error {
 	if strings.HasPrefix(word, "-") {
 		return unknownFlag(cmd, path, words[i:])
 	}
-	hints := []string{path + " help"}
+	program, below, nested := strings.Cut(path, " ")
+	hints := []string{program + " help"}
+	if nested {
+		hints[0] += " " + below
+	}
 	if near := suggest(cmd, word); near != nil {
 		others := slices.Concat(words[:i], words[i+1:])
 		hints[0] = path + " " + near.Name()

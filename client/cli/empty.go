@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/o2fa/o2fa/client"
+	"github.com/o2fa/o2fa/internal/command"
+	"github.com/o2fa/o2fa/ipc"
+)
+
+func emptyCommand() *command.Command {
+	return &command.Command{
+		Use:      "empty [NAME|ID...]",
+		Synonyms: []string{"clear", "purge", "delete", "remove"},
+		Wary:     true,
+		Short:    "Remove what is in the trash for good",
+		Long: `After a question. With a name only the entries in the trash of exactly that
+name; names and ids as for "o2fa trash restore". Neither "o2fa undo" nor
+anything else brings them back.`,
+		Example: `o2fa trash empty
+o2fa trash empty github
+o2fa trash empty -f    # asks nothing`,
+		Flags:    []command.Flag{{Name: "force", Short: "f", Default: false, Usage: "do not ask"}},
+		MaxArgs:  -1,
+		Complete: trashedNames,
+		Run:      runEmpty,
+	}
+}
+
+// mostIDs is how many ids a request names: within ipc.MaxRequestBody.
+const mostIDs = 20_000
+
+func runEmpty(ctx context.Context, inv *command.Invocation) error {
+	if !inv.Bool("force") && !inv.CanAsk() {
+		return command.Usage(emptyUnasked(inv), "removing for good wants an answer, and nobody can be asked")
+	}
+	a, err := connect(inv)
+	if err != nil {
+		return err
+	}
+	found, err := a.toRemove(ctx)
+	if err != nil {
+		return err
+	}
+	if len(found) > 0 && !inv.Bool("force") {
+		names := make([]string, len(found))
+		for i, e := range found {
+			names[i] = e.Name
+		}
+		yes, err := inv.Confirm(ctx, "Remove "+countNames(len(names), names)+" for good? (y/n): ")
+		if err != nil {
+			return err
+		}
+		if !yes {
+			return &command.Failure{Exit: command.ExitOther, Code: "declined", Err: errors.New("nothing was removed: the answer was no")}
+		}
+	}
+	// By their ids, so that nothing goes that was deleted since; without one the
+	// request would mean all.
+	req := ipc.EmptyRequest{IDs: idsOf(found)}
+	if len(found) > mostIDs {
+		req.IDs = nil
+	}
+	raw := []byte(`{"removed":0}`)
+	if len(found) > 0 {
+		if raw, err = a.do(ctx, client.Request{Method: "POST", Path: ipc.PathEmpty, Body: req}); err != nil {
+			return err
+		}
+	}
+	return present(inv, raw, func(r ipc.EmptyReply) {
+		if r.Removed == 0 {
+			inv.Printf("The trash is empty.\n")
+			return
+		}
+		inv.Printf("Removed %s for good.\n", plural(r.Removed, "entry", "entries"))
+	})
+}
+
+// toRemove returns what the call names, or all that is in the trash.
+func (a *agent) toRemove(ctx context.Context) ([]ipc.Entry, error) {
+	if len(a.inv.Args) > 0 {
+		return a.trashed(ctx)
+	}
+	raw, err := a.do(ctx, client.Request{Method: "GET", Path: ipc.PathTrash})
+	if err != nil {
+		return nil, err
+	}
+	reply, err := decode[ipc.Entries](raw)
+	return reply.Entries, err
+}
+
+// emptyUnasked is the call that removes the same and asks nothing.
+func emptyUnasked(inv *command.Invocation) string {
+	switch {
+	case len(inv.Args) == 0:
+		return "o2fa trash empty -f"
+	case !typable(strings.Join(inv.Args, " ")):
+		return "o2fa trash empty -f NAME"
+	}
+	return "o2fa trash empty -f " + command.Quote(inv.Args...)
+}

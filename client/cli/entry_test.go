@@ -1,0 +1,223 @@
+package cli
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/o2fa/o2fa/internal/command/ptytest"
+	"github.com/o2fa/o2fa/ipc"
+)
+
+// A person is asked for each field and shown what it is; Enter keeps, a dash
+// empties.
+func TestEditAsks(t *testing.T) {
+	w := started(t)
+	w.ok("add", rfcSecret, "my\x1bbank", "--issuer", "ACME", "--account", "ann", "--tag", "a", "--tag", "b", "--note", "one\ntwo")
+	p := ptytest.New(t)
+	done := w.sit(p, "edit", "my")
+	for _, step := range []struct{ question, answer string }{
+		{"Enter keeps what stands in brackets, - empties it. For secret and kind of codes: o2fa edit --help\r\n", ""},
+		{`Name [my\u{1b}bank]: `, "Bank\n"}, {"Issuer [ACME]: ", "\n"}, {"Account [ann]: ", " - \n"}, {`Note [one\u{a}two]: `, "\n"},
+		{"Tags, with commas between [a, b]: ", "b, , c d\n"}, {"Pinned (y/n) [no]: ", "perhaps\n"}, {"perhaps\r\nPinned (y/n) [no]: ", "y\n"},
+		{"to take it back: o2fa undo\r\n", ""},
+	} {
+		p.Expect(step.question)
+		p.Type(step.answer)
+	}
+	const want = "Changed my\\u{1b}bank:\n  name: my\\u{1b}bank -> Bank\n  account: ann -> (none)\n  tags: a, b -> b, c d\n  pinned: no -> yes\n"
+	if got := <-done; got != (outcome{0, want, ""}) {
+		t.Errorf("%v", got)
+	}
+	e := fromJSON[ipc.EntryDetail](t, w.ok("show", "Bank", "--json"))
+	if e.Issuer != "ACME" || e.Account != "" || e.Note != "one\ntwo" || strings.Join(e.Tags, "|") != "b|c d" || !e.Pinned {
+		t.Errorf("%+v", e)
+	}
+}
+
+// Enter at each question changes nothing, and neither does leaving.
+func TestEditThatChangesNothing(t *testing.T) {
+	w := started(t)
+	w.ok("add", rfcSecret, "bank", "--pin", "--tag", "with, comma")
+	before := w.ok("show", "bank", "--json")
+	questions := []string{"Name [bank]: ", "Issuer []: ", "Account []: ", "Note []: ", "Tags, with commas between [with, comma]: ", "Pinned (y/n) [yes]: "}
+	for _, tc := range []struct {
+		answers []string
+		want    outcome
+	}{
+		{[]string{"\n", "\n", "\n", "\n", "\n", "\n"}, outcome{0, "Nothing changed.\n", ""}},
+		{[]string{"new\n", "\n", "\x04"}, outcome{130, "", ""}},
+	} {
+		p := ptytest.New(t)
+		done := w.sit(p, "edit", "bank")
+		for i, answer := range tc.answers {
+			p.Expect(questions[i])
+			p.Type(answer)
+		}
+		if got := <-done; got != tc.want {
+			t.Errorf("%q: %v %q", tc.answers, got, p.Screen())
+		}
+	}
+	if after := w.ok("show", "bank", "--json"); after != before {
+		t.Errorf("%s, was %s", after, before)
+	}
+}
+
+// A new secret is asked for unseen, as often as it takes.
+func TestEditAsksForTheSecret(t *testing.T) {
+	w := started(t)
+	w.Add(t, rfcSecret, "bank")
+	p := ptytest.New(t)
+	done := w.sit(p, "edit", "bank", "--secret")
+	p.Expect("Secret (not shown): ")
+	p.Type("otpauth://totp/x?secret=" + open2faSecret + "\n")
+	p.Expect("it is a URI, and the secret alone is wanted: o2fa add makes an entry of a URI, try again\r\nSecret (not shown): ")
+	p.Type(open2faSecret + "\n")
+	if got := <-done; got.code != 0 || got.out != "Changed bank:\n  secret changed\n" || strings.Contains(p.Screen(), open2faSecret) {
+		t.Errorf("%v %q", got, p.Screen())
+	}
+	if e := fromJSON[ipc.EntryDetail](t, w.ok("show", "bank", "--json", "-s")); e.Secret != open2faSecret {
+		t.Errorf("%+v", e)
+	}
+	for args, text := range map[string]string{
+		"edit bank --no-input":          "no flag says what to change",
+		"edit bank --secret --no-input": "no secret on standard input, and no questions allowed",
+		"edit bank --note - --no-input": "no note on standard input, and no questions allowed",
+		"edit nobody":                   "no entry matches",
+	} {
+		p := ptytest.New(t)
+		if got := <-w.sit(p, strings.Fields(args)...); got.code < 2 || got.out != "" {
+			t.Errorf("o2fa %s: %v", args, got)
+		}
+		p.Expect("o2fa: error: " + text)
+	}
+}
+
+// A note of several lines may be typed, too.
+func TestNoteIsTyped(t *testing.T) {
+	w := started(t)
+	p := ptytest.New(t)
+	done := w.sit(p, "add", rfcSecret, "bank", "--note", "-")
+	p.Expect("The note; Ctrl-D on a line of its own ends it:\r\n")
+	p.Type("one\ntwo\n\x04")
+	if got := <-done; got.code != 0 {
+		t.Fatal(got)
+	}
+	if e := fromJSON[ipc.EntryDetail](t, w.ok("show", "bank", "--json")); e.Note != "one\ntwo" {
+		t.Errorf("%+v", e)
+	}
+	if got := w.run("x\r\ny\r\n", "edit", "bank", "--note", "-"); got.code != 0 || got.out != "Changed bank:\n  note changed\n" {
+		t.Errorf("%v", got)
+	}
+	if e := fromJSON[ipc.EntryDetail](t, w.ok("show", "bank", "--json")); e.Note != "x\ny" {
+		t.Errorf("%+v", e)
+	}
+	if got := w.run(rfcSecret, "add", "-", "x", "--note", "-"); got.code != 2 || got.out != "" {
+		t.Errorf("standard input twice: %v", got)
+	}
+}
+
+// Removing for good is asked about, with the number; no is exit 1.
+func TestEmptyAsks(t *testing.T) {
+	w := started(t)
+	for _, name := range []string{"a", "b\x1b", "c", "d", "keep"} {
+		w.Add(t, rfcSecret, name)
+	}
+	for _, name := range []string{"a", "b\x1b", "c", "d"} {
+		w.ok("delete", "-f", name)
+	}
+	for _, tc := range []struct{ args, question, answer, out string }{
+		{"trash empty", `Remove 4 entries (d, c, b\u{1b}, 1 more) for good? (y/n): `, "n", ""},
+		{"trash empty a", "Remove a for good? (y/n): ", "y", "Removed 1 entry for good.\n"},
+		{"trash empty", `Remove 3 entries (d, c, b\u{1b}) for good? (y/n): `, "yes", "Removed 3 entries for good.\n"},
+		{"trash empty", "", "", "The trash is empty.\n"},
+	} {
+		p := ptytest.New(t)
+		done := w.sit(p, strings.Fields(tc.args)...)
+		p.Expect(tc.question)
+		if tc.answer != "" {
+			p.Type(tc.answer + "\n")
+		}
+		got := <-done
+		if got.out != tc.out || (got.code == 1) != (tc.answer == "n") {
+			t.Errorf("o2fa %s, %s: %v", tc.args, tc.answer, got)
+		}
+		if tc.answer == "n" {
+			p.Expect("o2fa: error: nothing was removed: the answer was no\r\n")
+		}
+	}
+	if got := fromJSON[ipc.Entries](t, w.ok("list", "--json")); got.Total != 1 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Notes that a person gets, and nobody else: where deleted things are, and how
+// they come back.
+func TestAdviceForAPerson(t *testing.T) {
+	w := started(t)
+	w.Add(t, rfcSecret, "my bank")
+	for _, tc := range []struct{ args, advice string }{
+		{"undo", "to bring back what is in the trash: o2fa trash restore 'my bank'\r\n"},
+		{"trash restore my bank", ""},
+		{"delete -f my bank", "to take it back: o2fa undo\r\n"},
+		{"trash empty -f", ""},
+		{"trash", "the trash is empty\r\n"},
+	} {
+		p := ptytest.New(t)
+		if got := <-w.sit(p, strings.Fields(tc.args)...); got.code != 0 {
+			t.Errorf("o2fa %s: %v", tc.args, got)
+		}
+		p.Expect(tc.advice)
+		if tc.advice == "" && p.Screen() != "" {
+			t.Errorf("o2fa %s: %q", tc.args, p.Screen())
+		}
+	}
+}
+
+// A search that finds nothing names what is spelt like it.
+func TestListSuggests(t *testing.T) {
+	w := started(t)
+	w.Add(t, rfcSecret, "github")
+	w.Add(t, rfcSecret, "git\x1bhub")
+	w.Add(t, rfcSecret, "straße")
+	for text, note := range map[string]string{
+		"githup":                   "no entry matches; spelt like it: git\\u{1b}hub, github\r\n",
+		"STRASZE":                  "no entry matches; spelt like it: straße\r\n",
+		"zzz":                      "no entry matches\r\n",
+		strings.Repeat("ü", 512):   "no entry matches\r\n",
+		"--tag zzz":                "no entry matches\r\n",
+		"--pinned":                 "no entry matches\r\n",
+		"--pinned github --tag no": "no entry matches\r\n",
+	} {
+		p := ptytest.New(t)
+		if got := <-w.sit(p, append([]string{"list"}, strings.Fields(text)...)...); got.code != 0 {
+			t.Errorf("o2fa list %s: %v", text, got)
+		}
+		p.Expect(note)
+	}
+}
+
+// What a list asks the daemon for.
+func TestListAsksFor(t *testing.T) {
+	for args, want := range map[string]string{
+		"list":                    "",
+		"list my bank":            "search=my%20bank",
+		"list --tag a&b --pinned": "pinned=true&tag=a%26b",
+		"list -s x":               "search=x&secrets=true",
+		"show my bank":            "name=my%20bank",
+		"show my bank -s":         "name=my%20bank&secrets=true",
+		"show my bank --uri":      "name=my%20bank&secrets=true",
+		"show --json bank --uri":  "name=bank&secrets=true",
+	} {
+		seen := make(chan string, 1)
+		w := newWorld(t)
+		w.env["O2FA_SOCKET"] = serve(t, func(r *http.Request) (int, string) {
+			seen <- r.Method + " " + r.URL.RawQuery
+			return 200, `{"uri":"otpauth://x"}`
+		})
+		w.ok(strings.Fields(args)...)
+		if got := <-seen; got != "GET "+want {
+			t.Errorf("o2fa %s: %s, want %s", args, got, want)
+		}
+	}
+}

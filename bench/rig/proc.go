@@ -32,6 +32,11 @@ func Switches(pid int) (int, error) {
 // its own user.
 type Memory struct{ RSS, Anonymous, File, PSS, Peak int }
 
+// ResetPeak makes Peak of a process begin anew, from what it has now.
+func ResetPeak(pid int) error {
+	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0)
+}
+
 // MemoryOf returns the memory of a process.
 func MemoryOf(pid int) (Memory, error) {
 	f, err := readFields(fmt.Sprintf("/proc/%d/status", pid))

@@ -176,6 +176,9 @@ func (p Profile) Rows() ([]Row, error) {
 // RemoveSecrets removes secrets.json, as somebody does who has moved to o2fa.
 func (p Profile) RemoveSecrets() error { return os.Remove(p.secrets()) }
 
+// Remove removes the profile, whose daemon has ended.
+func (p Profile) Remove() error { return os.RemoveAll(p.Dir) }
+
 type secretsFile struct {
 	Secrets []Row `json:"secrets"`
 }

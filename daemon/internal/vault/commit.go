@@ -65,16 +65,18 @@ func parseCount(value []byte) (live, trashed int, err error) {
 	return int(binary.BigEndian.Uint64(value)), int(binary.BigEndian.Uint64(value[8:])), nil
 }
 
-// bulk is the number of puts from which pages are filled to the brim: half of
-// the space of the first import of a large vault, while pages of later single
-// changes keep room for the next.
+// bulk is the number of puts from which pages are filled to the brim, if all
+// come after what is there: half of the space of the first import of a large
+// vault. Pages that keys may still come between keep room, as a full one would be
+// split into a full and an almost empty one.
 const bulk = 1000
 
 func flush(b *bolt.Bucket, puts map[string][]byte) error {
-	if len(puts) >= bulk {
+	keys := slices.Sorted(maps.Keys(puts))
+	if last, _ := b.Cursor().Last(); len(keys) >= bulk && keys[0] > string(last) {
 		b.FillPercent = 0.95
 	}
-	for _, key := range slices.Sorted(maps.Keys(puts)) {
+	for _, key := range keys {
 		var err error
 		if value := puts[key]; value == nil {
 			err = b.Delete([]byte(key))

@@ -95,7 +95,7 @@ func TestParseRefusesTheWholeFile(t *testing.T) {
 		"two documents":       {`{"secrets": []}{"secrets": []}`, "line 1, column 16 is not JSON"},
 		"not UTF-8":           {"{\"secrets\": [\n\xff]}", "line 2, column 1 is not UTF-8"},
 		"a list":              {`[]`, "content is not a JSON object"},
-		"null":                {`null`, `no list named "secrets"`},
+		"null":                {`null`, "content is not a JSON object"},
 		"a text":              {`"GEZDGNBV"`, "content is not a JSON object"},
 		"no list":             {`{}`, `no list named "secrets"`},
 		"list is null":        {`{"secrets": null}`, `no list named "secrets"`},

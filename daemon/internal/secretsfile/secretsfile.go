@@ -13,6 +13,7 @@ import (
 	"io"
 	"unicode/utf8"
 
+	"github.com/o2fa/o2fa/internal/jsonwalk"
 	"github.com/o2fa/o2fa/internal/secret"
 	"github.com/o2fa/o2fa/totp"
 )
@@ -66,37 +67,31 @@ func Parse(data []byte) (File, error) {
 	if err != nil {
 		return File{}, err
 	}
-	defer clear(list)
-	// A decoder, since Unmarshal would hold every row of a hostile file at once.
-	dec := json.NewDecoder(bytes.NewReader(list))
-	if _, err := dec.Token(); err != nil { // the bracket
-		return File{}, fmt.Errorf("reading list: %w", ErrInvalid)
-	}
 	var f File
-	for position := 1; dec.More(); position++ {
-		if position > MaxRows {
-			f.Wipe()
-			return File{}, fmt.Errorf("more than %d rows: %w", MaxRows, ErrInvalid)
-		}
-		var raw json.RawMessage
-		if err := dec.Decode(&raw); err != nil {
-			f.Wipe()
-			return File{}, fmt.Errorf("reading row %d: %w", position, ErrInvalid)
+	position := 0
+	err = jsonwalk.List(list, func(raw []byte) error {
+		if position++; position > MaxRows {
+			return fmt.Errorf("more than %d rows: %w", MaxRows, ErrInvalid)
 		}
 		row, reason := parseRow(raw)
-		clear(raw)
 		if reason != "" {
 			f.Problems = append(f.Problems, Problem{Position: position, Reason: reason})
-			continue
+			return nil
 		}
 		row.Position = position
 		f.Rows = append(f.Rows, row)
+		return nil
+	})
+	if err != nil {
+		f.Wipe()
+		return File{}, err
 	}
 	return f, nil
 }
 
-// secretsList returns a copy of the array under "secrets", which is valid JSON.
-func secretsList(data []byte) (json.RawMessage, error) {
+// secretsList returns the part of data that is the array under "secrets", which
+// is valid JSON.
+func secretsList(data []byte) ([]byte, error) {
 	if len(data) > MaxSize {
 		return nil, fmt.Errorf("larger than %d bytes: %w", MaxSize, ErrInvalid)
 	}
@@ -107,31 +102,52 @@ func secretsList(data []byte) (json.RawMessage, error) {
 	if at := firstInvalidUTF8(data); at >= 0 {
 		return nil, fmt.Errorf("%s is not UTF-8: %w", place(data, at), ErrInvalid)
 	}
-	// Maps, not structs: encoding/json would let "SECRETS" pass for "secrets".
-	var top map[string]json.RawMessage
-	if err := json.Unmarshal(data, &top); err != nil {
-		return nil, invalidJSON(data, err)
+	if !json.Valid(data) {
+		return nil, invalidJSON(data)
 	}
-	list := top["secrets"]
+	if jsonwalk.First(data) != '{' {
+		return nil, fmt.Errorf("content is not a JSON object: %w", ErrInvalid)
+	}
+	list := member(data, "secrets")
 	if len(list) == 0 || list[0] != '[' {
 		return nil, fmt.Errorf(`no list named "secrets": %w`, ErrInvalid)
 	}
 	return list, nil
 }
 
-// invalidJSON tells where data stops being JSON. The text of err is dropped: it
-// may quote a character of a secret.
-func invalidJSON(data []byte, err error) error {
-	syntax := (*json.SyntaxError)(nil)
-	if !errors.As(err, &syntax) {
-		return fmt.Errorf("content is not a JSON object: %w", ErrInvalid)
-	}
+// invalidJSON tells where data stops being JSON. The text of the error that finds
+// it is dropped: it may quote a character of a secret.
+func invalidJSON(data []byte) error {
 	// Unmarshal reports an early end only in words; a decoder has a value for it.
 	var value json.RawMessage
 	if err := json.NewDecoder(bytes.NewReader(data)).Decode(&value); errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("content ends too early, %s: %w", place(data, len(data)), ErrInvalid)
 	}
+	syntax := new(json.SyntaxError)
+	errors.As(json.Unmarshal(data, &value), &syntax)
 	return fmt.Errorf("%s is not JSON: %w", place(data, int(syntax.Offset)-1), ErrInvalid)
+}
+
+// member returns the value of a member of a JSON object, the last one of several,
+// or nil. The spelling of the name counts: encoding/json would let "SECRETS" pass
+// for "secrets".
+func member(object []byte, name string) (found []byte) {
+	_ = jsonwalk.Object(object, func(quoted, value []byte) error {
+		if words, plain := jsonwalk.Plain(quoted); plain && string(words) == name || !plain && unquote(quoted) == name {
+			found = value
+		}
+		return nil
+	})
+	return found
+}
+
+// unquote returns what a JSON string says.
+func unquote(quoted []byte) (text string) {
+	if words, plain := jsonwalk.Plain(quoted); plain {
+		return string(words)
+	}
+	_ = json.Unmarshal(quoted, &text) // it is valid
+	return text
 }
 
 // place names the byte at offset as an editor does, both numbers from 1.
@@ -144,6 +160,9 @@ func place(data []byte, offset int) string {
 
 // firstInvalidUTF8 returns the offset of the first byte that is not UTF-8, or -1.
 func firstInvalidUTF8(data []byte) int {
+	if utf8.Valid(data) {
+		return -1
+	}
 	for at := 0; at < len(data); {
 		r, size := utf8.DecodeRune(data[at:])
 		if r == utf8.RuneError && size == 1 {
@@ -155,30 +174,32 @@ func firstInvalidUTF8(data []byte) int {
 }
 
 // parseRow returns the row that raw holds, or why it holds none.
-func parseRow(raw json.RawMessage) (row Row, reason string) {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &fields); err != nil || fields == nil {
+func parseRow(raw []byte) (row Row, reason string) {
+	if raw[0] != '{' {
 		return Row{}, "row is not an object"
 	}
-	name, text := fields["name"], fields["secret"]
-	if len(name) > 0 && string(name) != "null" {
-		row.Name = new(string)
-		if err := json.Unmarshal(name, row.Name); err != nil {
+	name, typed := member(raw, "name"), member(raw, "secret")
+	if name != nil && string(name) != "null" {
+		if name[0] != '"' {
 			return Row{}, "name is neither text nor null"
 		}
-		if len(*row.Name) > MaxName {
+		text := unquote(name)
+		if len(text) > MaxName {
 			return Row{}, fmt.Sprintf("name is longer than %d bytes", MaxName)
 		}
+		row.Name = &text
 	}
-	if len(text) == 0 {
+	switch {
+	case typed == nil:
 		return Row{}, "row has no secret"
-	}
-	var typed *string
-	if err := json.Unmarshal(text, &typed); err != nil || typed == nil {
+	case typed[0] != '"':
 		return Row{}, "secret is not text"
 	}
-	key, reason := decode(*typed)
-	row.Secret = key
+	if words, plain := jsonwalk.Plain(typed); plain {
+		row.Secret, reason = decode(string(words))
+	} else {
+		row.Secret, reason = decode(unquote(typed))
+	}
 	return row, reason
 }
 

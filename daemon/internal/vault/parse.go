@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/o2fa/o2fa/internal/jsonwalk"
 	"github.com/o2fa/o2fa/internal/secret"
 )
 
@@ -131,7 +132,7 @@ func (p *parser) tags(value []byte) error {
 	if value[0] != '[' {
 		return invalid("tags is not a list")
 	}
-	return walkList(value, func(item []byte) error {
+	return jsonwalk.List(value, func(item []byte) error {
 		var tag string
 		if err := text(item, &tag); err != nil {
 			return err
@@ -156,7 +157,7 @@ func (p *parser) stamps(value []byte) error {
 		}
 		var s Stamp
 		var n int
-		err := walkList(value, func(item []byte) error {
+		err := jsonwalk.List(value, func(item []byte) error {
 			n++
 			if n == 1 {
 				return millis(item, &s.MS)
@@ -171,14 +172,33 @@ func (p *parser) stamps(value []byte) error {
 	})
 }
 
+// walk calls f for each member of the object that is data. Almost every name is
+// one of a few, so names stay bytes.
+func walk(data []byte, f func(name, value []byte) error) error {
+	if jsonwalk.First(data) != '{' {
+		return invalid("not a JSON object")
+	}
+	return jsonwalk.Object(data, func(quoted, value []byte) error {
+		name, plain := jsonwalk.Plain(quoted)
+		if !plain {
+			var unescaped string
+			if err := text(quoted, &unescaped); err != nil {
+				return err
+			}
+			name = []byte(unescaped)
+		}
+		return f(name, value)
+	})
+}
+
 // The values. Each function is given one whole value of valid JSON.
 
 func text(value []byte, to *string) error {
 	if value[0] != '"' {
 		return invalid("a text is not a string")
 	}
-	if bytes.IndexByte(value, '\\') < 0 {
-		*to = common(value[1 : len(value)-1])
+	if words, plain := jsonwalk.Plain(value); plain {
+		*to = common(words)
 		return nil
 	}
 	if json.Unmarshal(value, to) != nil || strings.ContainsRune(*to, utf8.RuneError) && !bytes.ContainsRune(value, utf8.RuneError) {

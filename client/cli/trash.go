@@ -28,8 +28,8 @@ func trashCommand() *command.Command {
 in config.toml); then they are removed for good, with all earlier versions.
 Without a further word they are listed, the last deleted first.`,
 		Example: "o2fa trash\no2fa trash --json",
-		Run: runTrash,
-		Sub: []*command.Command{&list, restoreCommand(), emptyCommand()},
+		Run:     runTrash,
+		Sub:     []*command.Command{&list, restoreCommand(), emptyCommand()},
 	}
 }
 

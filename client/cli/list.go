@@ -97,7 +97,10 @@ func showList(inv *command.Invocation, entries []ipc.Entry) {
 		t.columns = append(t.columns, column{title: "Type", rank: 3}, column{title: "Issuer", cut: true, rank: 4}, column{title: "Account", cut: true, rank: 5},
 			column{title: "Tags", cut: true, rank: 2}, column{title: "Pin", rank: 1}, column{title: "Id"})
 	}
-	ids := shortIDs(entries)
+	var ids []string
+	if long {
+		ids = shortIDs(entries)
+	}
 	for i, e := range entries {
 		row := []string{orNone(e.Name), command.Escape(cmp.Or(e.Secret, e.Mask))}
 		if long {

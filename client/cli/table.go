@@ -2,7 +2,6 @@ package cli
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/o2fa/o2fa/internal/command"
@@ -105,6 +104,10 @@ func (t *table) print(inv *command.Invocation) {
 		inv.Printf("%s", t.fit(0))
 		return
 	}
-	columns, _ := strconv.Atoi(inv.Getenv("COLUMNS"))
-	inv.Printf("%s", command.Align(t.fit(columns), columns))
+	columns, _ := inv.Size()
+	text := t.fit(columns)
+	if inv.MovesCursor() {
+		text = command.Align(text, columns)
+	}
+	inv.Printf("%s", text)
 }

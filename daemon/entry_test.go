@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/o2fa/o2fa/daemon/daemontest"
 	"github.com/o2fa/o2fa/ipc"
@@ -151,6 +152,10 @@ func TestTrash(t *testing.T) {
 	list, err := d.Client.Trash(t.Context())
 	if err != nil || len(list.Entries) != 3 || list.Total != 3 || list.Entries[0].Trashed == "" {
 		t.Fatalf("%+v, %v", list, err)
+	}
+	deleted, err := time.Parse(time.RFC3339, list.Entries[0].Trashed)
+	if until := deleted.Add(30 * 24 * time.Hour).Format(time.RFC3339Nano); err != nil || list.Entries[0].KeptUntil != until {
+		t.Errorf("kept until %s, want %s, %v", list.Entries[0].KeptUntil, until, err)
 	}
 	for name, want := range map[string]int{"one": 1, "TWO": 2, ids[2]: 1, ids[0][:8]: 1, "tw": 0, "None": 0} {
 		found, err := d.Client.Find(t.Context(), ipc.FindRequest{Name: name, Trashed: true})

@@ -186,6 +186,8 @@ func TestUndo(t *testing.T) {
 		{ipc.UndoReply{Undone: "add", Count: 2, Names: []string{"a", ""}}, "Undone: adding 2 entries (a, None). They are in the trash now.\n"},
 		{ipc.UndoReply{Undone: "delete", Count: 1, Names: []string{"a"}}, "Undone: deleting a. It is back.\n"},
 		{ipc.UndoReply{Undone: "delete", Count: 12, Names: []string{"a", "b", "c", "d"}}, "Undone: deleting 12 entries (a, b, c, 9 more). They are back.\n"},
+		{ipc.UndoReply{Undone: "restore", Count: 1, Names: []string{"a"}}, "Undone: restoring a. It is in the trash again.\n"},
+		{ipc.UndoReply{Undone: "restore", Count: 2, Names: []string{"a", "b"}}, "Undone: restoring 2 entries (a, b). They are in the trash again.\n"},
 		{ipc.UndoReply{Undone: "edit", Count: 1, Names: []string{"a"}}, "Undone: editing a. It is as before.\n"},
 		{ipc.UndoReply{Undone: "secrets-file", At: "soon", Count: 1, Names: []string{"a"}},
 			"Undone: taking in 1 entry from secrets.json (soon). Its row stays in the file and is not taken in again.\n"},

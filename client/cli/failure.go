@@ -57,7 +57,7 @@ func failure(inv *command.Invocation, err error) error {
 	if len(wire.Candidates) == 0 {
 		return f
 	}
-	f.Candidates, f.Details = wire.Candidates, choices(inv, wire.Candidates)
+	f.Candidates, f.Details = wire.Candidates, choices(wire.Candidates)
 	if wire.Code == ipc.CodeAmbiguous {
 		f.Hint = inv.Path + " " + distinct(wire.Candidates)
 	}
@@ -69,17 +69,18 @@ const mostChoices = 20
 
 // choices returns a line for each candidate: what tells it from the others, and
 // how to name it. What its name says already is not said again.
-func choices(inv *command.Invocation, candidates []ipc.Entry) []string {
+func choices(candidates []ipc.Entry) []string {
 	ids := shortIDs(candidates)
 	shown := candidates[:min(len(candidates), mostChoices)]
-	names, widths := make([]string, len(shown)), make([]int, len(shown))
+	names, widths, digits := make([]string, len(shown)), make([]int, len(shown)), 0
 	for i, e := range shown {
+		digits = max(digits, len(ids[i]))
 		names[i] = command.Cut(cmp.Or(e.Name, "None"), shownWidth)
 		widths[i] = command.Width(command.Escape(names[i])) // as it is printed
 	}
 	lines := make([]string, len(shown), len(shown)+1)
 	for i, e := range shown {
-		lines[i] = ids[i] + "  " + names[i] + strings.Repeat(" ", slices.Max(widths)-widths[i]) + "  " + e.Mask
+		lines[i] = command.Pad(ids[i], digits) + "  " + names[i] + strings.Repeat(" ", slices.Max(widths)-widths[i]) + "  " + e.Mask
 		for _, text := range []string{e.Issuer, e.Account} {
 			if !strings.Contains(e.Name, text) {
 				lines[i] += "  " + command.Cut(text, shownWidth)

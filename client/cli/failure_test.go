@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io"
 	"strconv"
 	"strings"
 	"testing"
@@ -89,5 +91,40 @@ func TestHintOfAnAmbiguousName(t *testing.T) {
 		if !errors.As(err, &f) || f.Hint != "o2fa code "+tc.want {
 			t.Errorf("%+v: %v", tc.entries, f)
 		}
+	}
+}
+
+// Candidates stand in columns, whatever their names are, with what tells those of
+// one name apart; no more than a screen of them.
+func TestChoices(t *testing.T) {
+	list := []ipc.Entry{
+		{ID: "1111111122222222", Name: "bank", Issuer: "ACME", Account: "ann", Mask: "A...Z"},
+		{ID: "1111111155555555", Name: "ACME:ann", Issuer: "ACME", Account: "ann", Mask: "B...Z"},
+		{ID: "3333333344444444", Name: "日本\x1b", Mask: "C...Z", Trashed: "soon"},
+		{ID: "4444444444444444", Mask: "D...Z"},
+		{ID: "5555555555555555", Name: strings.Repeat("x", 1024), Account: strings.Repeat("y", 1024), Mask: "E...Z"},
+	}
+	var out strings.Builder
+	command.Run(t.Context(), &command.Command{Use: "prog COMMAND", Sub: []*command.Command{{Use: "x", Run: func(_ context.Context, inv *command.Invocation) error {
+		return failure(inv, &ipc.Error{Code: ipc.CodeAmbiguous, Message: "several", Candidates: list})
+	}}}}, []string{"x"}, command.Stdio{In: strings.NewReader(""), Out: io.Discard, Err: &out})
+	x, y := strings.Repeat("x", 39)+"…", strings.Repeat("y", 39)+"…"
+	want := "prog: error: several\n" +
+		"  111111112  bank                                      A...Z  ACME  ann\n" +
+		"  111111115  ACME:ann                                  B...Z\n" +
+		"  33333333   日本\\u{1b}                                C...Z  deleted soon\n" +
+		"  44444444   None                                      D...Z\n" +
+		"  55555555   " + x + "  E...Z  " + y + "\n" +
+		"prog: hint: prog x bank\n"
+	if out.String() != want {
+		t.Errorf("%s\nwant\n%s", out.String(), want)
+	}
+	many := make([]ipc.Entry, 100_000)
+	for i := range many {
+		many[i] = ipc.Entry{ID: fmt.Sprintf("%032x", i), Name: "bank"}
+	}
+	lines := choices(many)
+	if last := lines[len(lines)-1]; len(lines) != 21 || last != "and 99980 more" || lines[0] != fmt.Sprintf("%032x  bank  ", 0) {
+		t.Errorf("%d lines, %q to %q", len(lines), lines[0], last)
 	}
 }

@@ -19,7 +19,7 @@ func TestDocumentsRun(t *testing.T) {
 		t.Skip("the documents show a Unix shell")
 	}
 	programs := buildPrograms(t)
-	for _, name := range []string{"README.md", "docs/local-api.md"} {
+	for _, name := range []string{"README.md", "docs/local-api.md", "docs/open2fa.md"} {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			text, err := os.ReadFile(name)
 			if err != nil {

@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"unicode/utf8"
 )
 
 // The environment that says which profile is meant and where its daemon listens.
@@ -55,6 +56,11 @@ func Resolve(getenv func(string) string) (Profile, error) {
 	real, err := realPath(dir, maxLinks)
 	if err != nil {
 		return Profile{}, fmt.Errorf("resolving the profile directory: %w", err)
+	}
+	if !utf8.ValidString(real) {
+		// JSON, which holds paths in replies, in the lock file and in key slots,
+		// would put another character in the place of such a byte.
+		return Profile{}, fmt.Errorf("resolving the profile directory: the name of %s is not UTF-8", real)
 	}
 	switch usual {
 	case dir, real: // the common cases; to follow links once more costs time

@@ -90,6 +90,7 @@ func TestResolveRefuses(t *testing.T) {
 		"no home":           {},
 		"a link to itself":  {"OPEN2FA_DIR": home + "/loop"},
 		"below a file":      {"OPEN2FA_DIR": home + "/file/x"},
+		"no UTF-8":          {"HOME": home, "OPEN2FA_DIR": home + "/\xff"},
 		"a socket too long": {"HOME": home, "O2FA_SOCKET": "/" + strings.Repeat("x", maxSocket)},
 	} {
 		if p, err := Resolve(env.get); err == nil {

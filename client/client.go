@@ -158,6 +158,33 @@ func (c *Client) Configure(ctx context.Context, r ipc.ConfigRequest) (ipc.Config
 	return call[ipc.Config](ctx, c, Request{Method: "POST", Path: ipc.PathConfig, Body: r})
 }
 
+// Reset removes the vault and all that belongs to it, for good, and ends the
+// daemon: see AwaitEnd.
+func (c *Client) Reset(ctx context.Context, r ipc.ResetRequest) (ipc.ResetReply, error) {
+	return call[ipc.ResetReply](ctx, c, Request{Method: "POST", Path: ipc.PathReset, Body: r})
+}
+
+// AwaitEnd waits until no daemon serves the profile, after one was asked to end.
+// It gives up after ten seconds.
+func (c *Client) AwaitEnd(ctx context.Context) error {
+	p, err := c.profile()
+	if err != nil {
+		return unavailable(err, "", "finding the profile")
+	}
+	err = poll(ctx, 2*defaultPatience, func() (bool, error) {
+		if p.Fixed { // its lock may be on another machine
+			_, err := c.withoutStart().Status(ctx)
+			return err != nil, nil
+		}
+		_, held, err := socket.ReadLock(p)
+		return !held, err
+	})
+	if err != nil {
+		return unavailable(err, "", "waiting for the daemon to end")
+	}
+	return nil
+}
+
 // Shutdown ends the daemon after the requests in flight. It starts none; that
 // none runs shows as ipc.ErrUnavailable.
 func (c *Client) Shutdown(ctx context.Context, r ipc.ShutdownRequest) error {

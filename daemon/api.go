@@ -49,6 +49,8 @@ func (d *Daemon) handler() http.Handler {
 		{"POST", ipc.PathUndo, d.withRows(d.postUndo)},
 		{"GET", ipc.PathConfig, d.getConfig},
 		{"POST", ipc.PathConfig, d.postConfig},
+		{"GET", ipc.PathReset, d.getReset},
+		{"POST", ipc.PathReset, d.postReset},
 		{"POST", ipc.PathShutdown, d.postShutdown},
 	} {
 		mux.Handle(r.method+" "+r.path, d.route(d.afterStart(r.act)))

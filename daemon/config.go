@@ -213,7 +213,7 @@ func (d *Daemon) getConfig(r *http.Request) (any, error) {
 			return c, nil
 		}
 	}
-	return nil, wireValue(config.Unknown(key), "o2fa config get ")
+	return nil, wireValue(config.Unknown(key), "o2fa config get %s")
 }
 
 // postConfig changes the file.
@@ -237,8 +237,10 @@ func (s *settings) edit(req ipc.ConfigRequest) error {
 		return &ipc.Error{Code: ipc.CodeInvalid, Message: err.Error() + ": the file is left as it is", Hint: "mend it with an editor, or remove it"}
 	}
 	edited, err := config.Edit(text, req.Set, req.Unset)
-	if wrong := (*config.ValueError)(nil); errors.As(err, &wrong) {
-		return wireValue(wrong, "o2fa config set ")
+	if wrong := (*config.ValueError)(nil); errors.As(err, &wrong) && len(req.Set) > 0 {
+		return wireValue(wrong, "o2fa config set %s VALUE")
+	} else if wrong != nil {
+		return wireValue(wrong, "o2fa config unset %s")
 	}
 	if err != nil || bytes.Equal(text, edited) {
 		return err
@@ -254,11 +256,12 @@ func (s *settings) edit(req ipc.ConfigRequest) error {
 	return err
 }
 
-// wireValue is a change that cannot be made, as the wire knows it.
+// wireValue is a change that cannot be made, as the wire knows it. retry is the
+// call for the key that was probably meant.
 func wireValue(wrong *config.ValueError, retry string) *ipc.Error {
 	wire := &ipc.Error{Code: ipc.CodeInvalid, Message: wrong.Message, Hint: "o2fa config"}
 	if wrong.Near != "" {
-		wire.Hint = retry + wrong.Near
+		wire.Hint = fmt.Sprintf(retry, wrong.Near)
 	}
 	return wire
 }

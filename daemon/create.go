@@ -152,13 +152,16 @@ func (k *keeper) createIn(ctx context.Context, t keystore.Type, pass secret.Byte
 	return slotKey{store: store, header: header, key: key}, err
 }
 
+// unusedSuffix stands in the name of a key file that was set aside, before the time.
+const unusedSuffix = ".unused-"
+
 // setAside renames a key file that has no vault beside it: what an init left
 // that was interrupted between key and vault. It is kept, in case it is more.
 func (k *keeper) setAside(path string) error {
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	kept := fmt.Sprintf("%s.unused-%s", path, k.now().UTC().Format("20060102T150405.000"))
+	kept := fmt.Sprintf("%s%s%s", path, unusedSuffix, k.now().UTC().Format("20060102T150405.000"))
 	if err := os.Rename(path, kept); err != nil {
 		return fmt.Errorf("setting aside %s: %w", path, err)
 	}

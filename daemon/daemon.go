@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/o2fa/o2fa"
@@ -60,6 +61,7 @@ type Config struct {
 type Daemon struct {
 	cfg      Config
 	log      *slog.Logger
+	file     *logFile // of log; nil where Config has another
 	now      func() time.Time
 	started  time.Time
 	exe      *executable
@@ -71,6 +73,7 @@ type Daemon struct {
 	stop     chan struct{} // closed when it is time to end
 	end      func()        // closes stop, once
 	requests sync.WaitGroup
+	cleared  atomic.Bool // a reset has removed the vault, and the rest goes at the end
 }
 
 // New returns a daemon that has not touched anything yet.
@@ -102,9 +105,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	defer lock.Close()
 	if d.log == nil {
-		file := openLog(p.LogFile())
-		defer file.Close()
-		d.log = slog.New(slog.NewTextHandler(file, nil))
+		d.file = openLog(p.LogFile())
+		defer d.file.Close()
+		d.log = slog.New(slog.NewTextHandler(d.file, nil))
 	}
 	// The lock makes sure that nobody is writing one of them.
 	if err := atomicfile.RemoveLeftovers(p.Dir); err != nil {
@@ -119,7 +122,11 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if err != nil {
 		d.log.Warn("writing lock file", "error", err.Error())
 	}
-	return d.serve(ctx, listener)
+	err = d.serve(ctx, listener)
+	if d.cleared.Load() {
+		d.vanish(lock)
+	}
+	return err
 }
 
 // serve runs the long tasks: the API, the opening of the vault and the watch

@@ -1,12 +1,17 @@
 package daemon_test
 
 import (
+	"encoding/hex"
 	"errors"
+	"io/fs"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/o2fa/o2fa/daemon/daemontest"
+	"github.com/o2fa/o2fa/daemon/internal/keystore"
 	"github.com/o2fa/o2fa/internal/dbus/dbustest"
 	"github.com/o2fa/o2fa/ipc"
 )

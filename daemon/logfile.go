@@ -18,9 +18,10 @@ const (
 type logFile struct {
 	path string
 
-	mu   sync.Mutex // guards what follows
-	file *os.File
-	size int64
+	mu    sync.Mutex // guards what follows
+	file  *os.File
+	size  int64
+	ended bool
 }
 
 func openLog(path string) *logFile {
@@ -46,6 +47,9 @@ func (l *logFile) reopen() {
 func (l *logFile) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.ended {
+		return len(p), nil
+	}
 	if l.size+int64(len(p)) > logSize {
 		l.turn()
 	}
@@ -66,6 +70,23 @@ func (l *logFile) turn() {
 	}
 	_ = os.Rename(l.path, l.path+".1")
 	l.reopen()
+}
+
+// paths returns the file and the older ones, whether they are there or not.
+func (l *logFile) paths() []string {
+	paths := []string{l.path}
+	for i := range logsKept {
+		paths = append(paths, fmt.Sprintf("%s.%d", l.path, i+1))
+	}
+	return paths
+}
+
+// end closes the log for good: nothing makes its file again.
+func (l *logFile) end() {
+	l.mu.Lock()
+	l.ended = true
+	l.mu.Unlock()
+	_ = l.Close() // who ends it is about to remove it
 }
 
 // Close closes the file; what is written afterwards is dropped.

@@ -146,10 +146,13 @@ func (k *keeper) setVault(v *vault.Vault) {
 	k.mu.Lock()
 	k.vault = v
 	k.mu.Unlock()
-	if v.ReadOnly() {
-		return
+	if !v.ReadOnly() {
+		k.mark(v.ID())
 	}
-	id := v.ID()
+}
+
+// mark writes the marker of a profile that has a vault.
+func (k *keeper) mark(id [16]byte) {
 	text := []byte(hex.EncodeToString(id[:]) + "\n")
 	if old, err := os.ReadFile(k.files.marker); err == nil && string(old) == string(text) {
 		return
@@ -162,7 +165,7 @@ func (k *keeper) setVault(v *vault.Vault) {
 func (k *keeper) orphan(id string) *ipc.Error {
 	return &ipc.Error{Code: ipc.CodeOrphan,
 		Message: fmt.Sprintf("%s is gone, but this profile has had the vault %.40q", k.files.vault, id),
-		Hint:    fmt.Sprintf("put a copy of vault.db back and run o2fa unlock; to begin anew instead, remove %s", k.files.marker)}
+		Hint:    "put a copy of vault.db back and run o2fa unlock; to begin anew instead: o2fa reset"}
 }
 
 // tryAutomatic unlocks with the first slot that works without asking anybody

@@ -32,8 +32,8 @@ const (
 	PathRestore  = "/v1/trash/restore"  // POST RestoreRequest → RestoreReply
 	PathEmpty    = "/v1/trash/empty"    // POST EmptyRequest → EmptyReply
 	PathUndo     = "/v1/undo"           // POST → UndoReply
-	PathConfig   = "/v1/config"         // GET → Config; POST ConfigRequest → Config
-	PathReset    = "/v1/reset"          // POST ResetRequest → ResetReply; the daemon ends after it
+	PathConfig   = "/v1/config"         // GET ?key= → Config; POST ConfigRequest → Config
+	PathReset    = "/v1/reset"          // GET → ResetReply, as it would be; POST ResetRequest → ResetReply; the daemon ends after it
 	PathShutdown = "/v1/shutdown"       // POST ShutdownRequest → empty object
 )
 
@@ -355,8 +355,9 @@ type ResetReply struct {
 
 // Left is something that a reset did not remove.
 type Left struct {
-	What string `json:"what"` // a path, or other things in words
-	Why  string `json:"why"`
+	What   string `json:"what"` // a path, or other things in words
+	Why    string `json:"why"`
+	Failed bool   `json:"failed,omitempty"` // it was to go, and could not be removed
 }
 
 // UndoReply tells what was undone: the last change that had not been undone yet.

@@ -18,7 +18,7 @@ func RemoveLeftovers(dir string) error {
 	}
 	var errs []error
 	for _, e := range entries {
-		if matched, _ := filepath.Match(tempPattern, e.Name()); !matched || !e.Type().IsRegular() {
+		if !IsLeftover(e.Name()) || !e.Type().IsRegular() {
 			continue
 		}
 		if err := os.Remove(filepath.Join(dir, e.Name())); !errors.Is(err, fs.ErrNotExist) {
@@ -26,4 +26,10 @@ func RemoveLeftovers(dir string) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// IsLeftover says whether name is that of such a file.
+func IsLeftover(name string) bool {
+	matched, _ := filepath.Match(tempPattern, name)
+	return matched
 }

@@ -38,11 +38,7 @@ func (p Profile) Listen() (net.Listener, error) {
 }
 
 func listen(path string) (net.Listener, error) {
-	dir := filepath.Dir(path)
-	if err := makePrivate(dir, othersAny); err != nil {
-		return nil, err
-	}
-	unlock, err := lockDir(dir)
+	unlock, err := makeAndLock(filepath.Dir(path))
 	if err != nil {
 		return nil, err
 	}
@@ -66,6 +62,23 @@ func listen(path string) (net.Listener, error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// maxMade is how often a directory is made that others remove at once.
+const maxMade = 10
+
+// makeAndLock makes dir, if it is missing, and locks it. A daemon that ends for
+// good may remove it in between.
+func makeAndLock(dir string) (unlock func(), err error) {
+	for range maxMade {
+		if err := makePrivate(dir, othersAny); err != nil {
+			return nil, err
+		}
+		if unlock, err = lockDir(dir); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return unlock, err
 }
 
 // removeStale removes a socket that nobody answers at. The directory's lock
@@ -106,6 +119,10 @@ func lockDir(dir string) (unlock func(), err error) {
 	deadline := time.Now().Add(dirWait)
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		got, err := tryLock(f, true)
+		if got && !current(f) {
+			_ = f.Close()
+			return nil, &fs.PathError{Op: "lock", Path: dir, Err: fs.ErrNotExist}
+		}
 		if got {
 			return func() { _ = unlockFile(f); f.Close() }, nil
 		}

@@ -120,6 +120,23 @@ func (l *Lock) Close() error {
 	return errors.Join(err, l.f.Close())
 }
 
+// Remove gives the lock up together with its file. That does no harm while the
+// lock is held: who has opened the file meanwhile finds that it is no longer what
+// its name says, and tries again.
+func (l *Lock) Remove() error {
+	if !l.writable {
+		return l.Close() // there may be no file, or nobody may remove it
+	}
+	err := os.Remove(l.f.Name())
+	if closeErr := l.Close(); closeErr != nil {
+		return closeErr
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err = removeUnlocked(l.f.Name(), err)
+	}
+	return err
+}
+
 // ReadLock tells whether a daemon holds the lock of p, and what it says of
 // itself: info is zero where it has not written that yet. A profile that was
 // never used is not held.

@@ -111,6 +111,10 @@ func (k keyringStore) Remove(ctx context.Context, h Header) error {
 	return nil
 }
 
+// Item names the keyring's item of a vault, as other programs find it: its
+// service and its user.
+func Item(vault [16]byte) (serviceName, userName string) { return service, user(vault) }
+
 // user returns the user name of the item of vault.
 func user(vault [16]byte) string { return hex.EncodeToString(vault[:]) }
 

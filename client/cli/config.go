@@ -1,0 +1,182 @@
+package cli
+
+import (
+	"context"
+	"strings"
+
+	"github.com/o2fa/o2fa/client"
+	"github.com/o2fa/o2fa/internal/command"
+	"github.com/o2fa/o2fa/ipc"
+)
+
+func configCommand() *command.Command {
+	c := &command.Command{
+		Use:      "config [COMMAND]",
+		Synonyms: []string{"settings", "set", "preferences"},
+		Short:    "Show and change the settings of config.toml",
+		Long: `  keystore         how a new vault is keyed: auto, keyring, passphrase or keyfile
+  min_valid        how long a code has to be valid when nothing else is asked
+                   for: a time from 0s to 1m
+  passphrase_file  a file whose first line is the vault's passphrase
+  trash_days       how many days a deleted entry can be brought back: 1 to 3650
+
+The daemon follows the file: a change counts at once, whoever makes it. A file
+with a mistake changes nothing, and "o2fa status" shows the line. O2FA_KEYSTORE
+and O2FA_PASSPHRASE_FILE win over it.`,
+		Example: `o2fa config
+o2fa config set trash_days 90`,
+		Run: runConfig,
+		Sub: []*command.Command{
+			{
+				Use:     "list",
+				Short:   "Show every setting, and where it comes from",
+				Example: "o2fa config list --json",
+				Run:     runConfig,
+			},
+			{
+				Use:     "get KEY",
+				Short:   "Print the value of a setting",
+				Example: "o2fa config get trash_days",
+				MinArgs: 1, MaxArgs: 1,
+				Run: runConfigGet,
+			},
+			{
+				Use:     "set KEY VALUE",
+				Short:   "Change a setting",
+				Long:    "Comments and other settings in the file stay as they are.",
+				Example: "o2fa config set trash_days 90",
+				MinArgs: 2, MaxArgs: 2,
+				Run: runConfigSet,
+			},
+			{
+				Use:     "unset KEY",
+				Short:   "Take a setting back to its default",
+				Example: "o2fa config unset trash_days",
+				MinArgs: 1, MaxArgs: 1,
+				Run: runConfigUnset,
+			},
+			{
+				Use:     "path",
+				Short:   "Print where config.toml is, or would be",
+				Example: "o2fa config path",
+				Run:     runConfigPath,
+			},
+		},
+	}
+	for _, sub := range c.Sub {
+		run := sub.Run
+		sub.Run = func(ctx context.Context, inv *command.Invocation) error { return failure(inv, run(ctx, inv)) }
+	}
+	return c
+}
+
+// askConfig asks for the configuration, or for one key of it.
+func askConfig(ctx context.Context, inv *command.Invocation, key string) ([]byte, error) {
+	a, err := connect(inv)
+	if err != nil {
+		return nil, err
+	}
+	r := client.Request{Method: "GET", Path: ipc.PathConfig}
+	if key != "" {
+		r.Query = map[string]string{"key": key}
+	}
+	return a.client.Do(ctx, r)
+}
+
+func runConfig(ctx context.Context, inv *command.Invocation) error {
+	raw, err := askConfig(ctx, inv, "")
+	if err != nil {
+		return err
+	}
+	return present(inv, raw, func(c ipc.Config) {
+		showSettings(inv, c.Settings)
+		warnOfConfig(inv, c)
+	})
+}
+
+// showSettings prints a table: a column is as wide as its widest text.
+func showSettings(inv *command.Invocation, settings []ipc.Setting) {
+	rows := [][3]string{{"Setting", "Value", "Source"}, {"-------", "-----", "------"}}
+	for _, s := range settings {
+		rows = append(rows, [3]string{command.Escape(s.Key), orNone(s.Value), command.Escape(s.Source)})
+	}
+	var width [3]int
+	for _, row := range rows {
+		for i, text := range row {
+			width[i] = max(width[i], command.Width(text))
+		}
+	}
+	var b strings.Builder
+	for _, row := range rows {
+		for i, text := range row {
+			row[i] = command.Pad(text, width[i])
+		}
+		b.WriteString(strings.TrimRight(strings.Join(row[:], "    "), " ") + "\n")
+	}
+	inv.Printf("\n%s\n", b.String())
+}
+
+// warnOfConfig says what is wrong with the file, whose values are not what was
+// shown then.
+func warnOfConfig(inv *command.Invocation, c ipc.Config) {
+	if c.Problem != "" {
+		inv.Warn("the file is not in force: "+c.Problem, "mend it, or remove it: it is read at once")
+	}
+}
+
+func runConfigGet(ctx context.Context, inv *command.Invocation) error {
+	raw, err := askConfig(ctx, inv, inv.Args[0])
+	if err != nil {
+		return err
+	}
+	return present(inv, raw, func(c ipc.Config) {
+		for _, s := range c.Settings {
+			inv.Printf("%s\n", command.Escape(s.Value))
+		}
+		warnOfConfig(inv, c)
+	})
+}
+
+func runConfigSet(ctx context.Context, inv *command.Invocation) error {
+	return changeConfig(ctx, inv, ipc.ConfigRequest{Set: map[string]string{inv.Args[0]: inv.Args[1]}})
+}
+
+func runConfigUnset(ctx context.Context, inv *command.Invocation) error {
+	return changeConfig(ctx, inv, ipc.ConfigRequest{Unset: []string{inv.Args[0]}})
+}
+
+// changeConfig changes the key that is the first argument.
+func changeConfig(ctx context.Context, inv *command.Invocation, req ipc.ConfigRequest) error {
+	a, err := connect(inv)
+	if err != nil {
+		return err
+	}
+	raw, err := a.client.Do(ctx, client.Request{Method: "POST", Path: ipc.PathConfig, Body: req})
+	if err != nil {
+		return err
+	}
+	return present(inv, raw, func(c ipc.Config) {
+		for _, s := range c.Settings {
+			if s.Key == inv.Args[0] {
+				showChange(inv, s, len(req.Set) > 0)
+			}
+		}
+	})
+}
+
+// showChange says what is in force after a change, which need not be what the
+// file says.
+func showChange(inv *command.Invocation, s ipc.Setting, set bool) {
+	inv.Printf("%s is %s now (%s)\n", command.Escape(s.Key), orNone(s.Value), command.Escape(s.Source))
+	if set && strings.ToUpper(s.Source) == s.Source {
+		inv.Warn(s.Source+" in the daemon's environment wins over the file", "")
+	}
+}
+
+func runConfigPath(ctx context.Context, inv *command.Invocation) error {
+	raw, err := askConfig(ctx, inv, "")
+	if err != nil {
+		return err
+	}
+	return present(inv, raw, func(c ipc.Config) { inv.Printf("%s\n", command.Escape(c.Path)) })
+}

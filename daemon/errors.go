@@ -62,6 +62,7 @@ func (k *keeper) meanings() []meaning {
 	path := k.files.vault
 	return []meaning{
 		{vault.ErrLocked, ipc.CodeLocked, fixed("the vault is locked"), "o2fa unlock"},
+		{vault.ErrClosed, ipc.CodeLocked, fixed("the vault was locked meanwhile"), "o2fa unlock"},
 		{vault.ErrNotFound, ipc.CodeNotFound, fixed("no entry matches"), "o2fa list"},
 		{vault.ErrNothing, ipc.CodeNothing, own, ""},
 		{vault.ErrInvalid, ipc.CodeInvalid, own, ""},

@@ -168,7 +168,7 @@ func TestPanicIsOneReply(t *testing.T) {
 func TestEveryFailureHasAName(t *testing.T) {
 	d := newInside(t, io.Discard)
 	for err, want := range map[error]ipc.ErrorCode{
-		vault.ErrLocked: ipc.CodeLocked, vault.ErrWrongKey: ipc.CodeOrphan, vault.ErrNotFound: ipc.CodeNotFound,
+		vault.ErrLocked: ipc.CodeLocked, vault.ErrClosed: ipc.CodeLocked, vault.ErrWrongKey: ipc.CodeOrphan, vault.ErrNotFound: ipc.CodeNotFound,
 		vault.ErrNothing: ipc.CodeNothing, vault.ErrNewerFormat: ipc.CodeNewerFormat, vault.ErrCorrupt: ipc.CodeCorrupt,
 		vault.ErrNotVault: ipc.CodeCorrupt, vault.ErrExists: ipc.CodeInitialized, vault.ErrReadOnly: ipc.CodeReadOnly,
 		vault.ErrDiskFull: ipc.CodeDiskFull, vault.ErrInvalid: ipc.CodeInvalid, vault.ErrBusy: ipc.CodeStorage,

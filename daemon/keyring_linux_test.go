@@ -132,3 +132,86 @@ func TestWaitingForAPerson(t *testing.T) {
 		return err == nil
 	})
 }
+
+// itemOf asks the keyring for the key of a vault.
+func itemOf(t *testing.T, bus *dbustest.Bus, vault string) error {
+	t.Helper()
+	header := keystore.Header{Type: keystore.TypeKeyring}
+	if _, err := hex.Decode(header.Vault[:], []byte(vault)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := keystore.NewKeyring(keystore.KeyringConfig{Getenv: bus.Getenv}).Open(t.Context(), header)
+	return err
+}
+
+// A reset takes its own item from the keyring, and no other one.
+func TestResetWithOSKeyring(t *testing.T) {
+	bus := dbustest.Start(t, "")
+	bus.StartKeyring()
+	neighbour := onBus(t, bus.Getenv)
+	neighbour.Start(t)
+	neighbour.Add(t, rfcSecret, "github")
+	for name, spoil := range map[string]func(*testing.T, *daemontest.Daemon){
+		"ready":    func(*testing.T, *daemontest.Daemon) {},
+		"locked":   func(t *testing.T, d *daemontest.Daemon) { check(t, second(d.Client.Lock(t.Context()))) },
+		"corrupt":  func(t *testing.T, d *daemontest.Daemon) { spoilVault(t, d, func([]byte) []byte { return nil }) },
+		"newer":    func(t *testing.T, d *daemontest.Daemon) { spoilVault(t, d, newer) },
+		"vault.db": func(t *testing.T, d *daemontest.Daemon) { spoilVault(t, d, nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := onBus(t, bus.Getenv)
+			d.Start(t)
+			d.Add(t, rfcSecret, "github")
+			id := vaultID(t, d)
+			if err := itemOf(t, bus, id); err != nil {
+				t.Fatal(err)
+			}
+			spoil(t, d)
+			reply := reset(t, d, vaultID(t, d))
+			if err := itemOf(t, bus, id); !errors.Is(err, keystore.ErrMissing) {
+				t.Errorf("the item is still there: %v", err)
+			}
+			if item := "the key in the OS keyring (o2fa, " + id + ")"; !slices.Contains(reply.Removed, item) {
+				t.Errorf("%q", reply.Removed)
+			}
+			wantNothing(t, d, reply)
+		})
+	}
+	if _, err := neighbour.Client.Unlock(t.Context(), ipc.UnlockRequest{}); err != nil {
+		t.Error(err)
+	}
+	if err := itemOf(t, bus, vaultID(t, neighbour)); err != nil {
+		t.Errorf("the neighbour's item: %v", err)
+	}
+}
+
+// A keyring that cannot be reached, or not without a person who is not there,
+// keeps the item and nothing else.
+func TestResetWithoutTheKeyring(t *testing.T) {
+	bus := dbustest.Start(t, "")
+	bus.StartKeyring()
+	for name, tc := range map[string]struct{ away, back func() }{
+		"gone":   {bus.KillKeyring, bus.StartKeyring},
+		"locked": {bus.LockKeyring, bus.UnlockKeyring},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := onBus(t, bus.Getenv)
+			d.Start(t)
+			d.Add(t, rfcSecret, "github")
+			id := vaultID(t, d)
+			tc.away()
+			reply := reset(t, d, id)
+			if len(reply.Left) != 1 || !reply.Left[0].Failed || !strings.Contains(reply.Left[0].What, id) ||
+				!strings.Contains(reply.Left[0].Why, "keyring is") || !strings.HasSuffix(reply.Left[0].Why, "secret-tool clear service o2fa username "+id) {
+				t.Errorf("%+v", reply.Left)
+			}
+			if _, err := os.Stat(d.Profile.Dir); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s: %v", d.Profile.Dir, err)
+			}
+			tc.back()
+			if err := itemOf(t, bus, id); err != nil {
+				t.Errorf("the item that was said to be left: %v", err)
+			}
+		})
+	}
+}

@@ -119,3 +119,17 @@ func (b *Bus) KeyringLocked() (locked bool) {
 	})
 	return locked
 }
+
+// Items returns how many items the keyring has of a service, as the Secret
+// Service calls the attribute, locked ones too.
+func (b *Bus) Items(service string) (n int) {
+	b.tb.Helper()
+	b.with(func(ctx context.Context, conn *dbus.Conn) error {
+		var unlocked, locked []dbus.Path
+		err := conn.Object(secretsName, secretsPath).
+			Call(ctx, serviceIface+".SearchItems", map[string]string{"service": service}).Store(&unlocked, &locked)
+		n = len(unlocked) + len(locked)
+		return err
+	})
+	return n
+}

@@ -137,6 +137,7 @@ func (s *settings) take(c config.Config, present bool, problem error) {
 
 // report returns what is in force, and whence.
 func (s *settings) report() ipc.Config {
+	s.look()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.list()
@@ -158,8 +159,10 @@ func (s *settings) list() ipc.Config {
 	return c
 }
 
-// policy is what the keeper goes by now.
+// policy is what the keeper goes by now: by the file as it is, and not as it was
+// when the system last told of a change.
 func (s *settings) policy() policy {
+	s.look()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := policy{

@@ -118,15 +118,21 @@ func TestPurgeGoesByTheConfiguration(t *testing.T) {
 			<-time.After(20 * 24 * time.Hour)
 			addInside(t, d, ipc.AddRequest{Secret: "JBSWY3DPEHPK3PXP", Name: time.Now().String()})
 		}
-		d.settings.sound = false
+		configure := func(text string) {
+			if err := errors.Join(os.MkdirAll(filepath.Dir(d.settings.path), 0o700), os.WriteFile(d.settings.path, []byte(text), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		configure("trash_days = ninety")
+		d.settings.sound = false // as after a start with this file
 		if n := trashed(); n != 1 {
 			t.Errorf("%d in the trash while the configuration is not known", n)
 		}
-		d.settings.sound, d.settings.force.TrashDays = true, 61
+		configure("trash_days = 61")
 		if n := trashed(); n != 1 {
 			t.Errorf("%d in the trash before the 61 days", n)
 		}
-		d.settings.force.TrashDays = 59
+		configure("trash_days = 59")
 		if n := trashed(); n != 0 {
 			t.Errorf("%d in the trash after the 59 days", n)
 		}

@@ -105,6 +105,7 @@ func files() []command.Item {
 	return []command.Item{
 		{Name: "~/.open2fa/vault.db", Text: "the entries, sealed"},
 		{Name: "~/.open2fa/vault.key", Text: "the key, where it is kept in a file"},
+		{Name: "~/.open2fa/config.toml", Text: `the settings: "o2fa help config"`},
 		{Name: "~/.open2fa/secrets.json", Text: "open2fa's secrets, in clear: read, never written"},
 		{Name: "~/.open2fa/o2fad.log", Text: "what the daemon has to say"},
 	}

@@ -10,21 +10,20 @@ import (
 )
 
 func configCommand() *command.Command {
-	c := &command.Command{
+	return &command.Command{
 		Use:      "config [COMMAND]",
 		Synonyms: []string{"settings", "set", "preferences"},
 		Short:    "Show and change the settings of config.toml",
-		Long: `  keystore         how a new vault is keyed: auto, keyring, passphrase or keyfile
+		Long: `  keystore         how a new vault is keyed: auto, keyring, passphrase, keyfile
   min_valid        how long a code has to be valid when nothing else is asked
-                   for: a time from 0s to 1m
+                   for: a time from 0s to 1m, such as 5s
   passphrase_file  a file whose first line is the vault's passphrase
   trash_days       how many days a deleted entry can be brought back: 1 to 3650
 
 The daemon follows the file: a change counts at once, whoever makes it. A file
 with a mistake changes nothing, and "o2fa status" shows the line. O2FA_KEYSTORE
 and O2FA_PASSPHRASE_FILE win over it.`,
-		Example: `o2fa config
-o2fa config set trash_days 90`,
+		Example: "o2fa config\no2fa config --json",
 		Run: runConfig,
 		Sub: []*command.Command{
 			{
@@ -38,7 +37,8 @@ o2fa config set trash_days 90`,
 				Short:   "Print the value of a setting",
 				Example: "o2fa config get trash_days",
 				MinArgs: 1, MaxArgs: 1,
-				Run: runConfigGet,
+				Complete: command.OneOf(settingKeys[:]...),
+				Run:      runConfigGet,
 			},
 			{
 				Use:     "set KEY VALUE",
@@ -46,14 +46,16 @@ o2fa config set trash_days 90`,
 				Long:    "Comments and other settings in the file stay as they are.",
 				Example: "o2fa config set trash_days 90",
 				MinArgs: 2, MaxArgs: 2,
-				Run: runConfigSet,
+				Complete: completeSetting,
+				Run:      runConfigSet,
 			},
 			{
 				Use:     "unset KEY",
 				Short:   "Take a setting back to its default",
 				Example: "o2fa config unset trash_days",
 				MinArgs: 1, MaxArgs: 1,
-				Run: runConfigUnset,
+				Complete: command.OneOf(settingKeys[:]...),
+				Run:      runConfigUnset,
 			},
 			{
 				Use:     "path",
@@ -63,11 +65,20 @@ o2fa config set trash_days 90`,
 			},
 		},
 	}
-	for _, sub := range c.Sub {
-		run := sub.Run
-		sub.Run = func(ctx context.Context, inv *command.Invocation) error { return failure(inv, run(ctx, inv)) }
+}
+
+// settingKeys are the keys as shells complete them; the daemon decides.
+var settingKeys = [...]string{"keystore", "min_valid", "passphrase_file", "trash_days"}
+
+// completeSetting completes a key, and then the value of one that has few.
+func completeSetting(ctx context.Context, c *command.Completion) []command.Candidate {
+	switch {
+	case len(c.Args) == 0:
+		return command.OneOf(settingKeys[:]...)(ctx, c)
+	case len(c.Args) == 1 && c.Args[0] == "keystore":
+		return command.OneOf("auto", "keyring", keystorePassphrase, "keyfile")(ctx, c)
 	}
-	return c
+	return nil
 }
 
 // askConfig asks for the configuration, or for one key of it.
@@ -94,26 +105,12 @@ func runConfig(ctx context.Context, inv *command.Invocation) error {
 	})
 }
 
-// showSettings prints a table: a column is as wide as its widest text.
 func showSettings(inv *command.Invocation, settings []ipc.Setting) {
-	rows := [][3]string{{"Setting", "Value", "Source"}, {"-------", "-----", "------"}}
+	t := table{gap: 4, columns: []column{{title: "Setting"}, {title: "Value"}, {title: "Source"}}}
 	for _, s := range settings {
-		rows = append(rows, [3]string{command.Escape(s.Key), orNone(s.Value), command.Escape(s.Source)})
+		t.add(command.Escape(s.Key), orNone(s.Value), command.Escape(s.Source))
 	}
-	var width [3]int
-	for _, row := range rows {
-		for i, text := range row {
-			width[i] = max(width[i], command.Width(text))
-		}
-	}
-	var b strings.Builder
-	for _, row := range rows {
-		for i, text := range row {
-			row[i] = command.Pad(text, width[i])
-		}
-		b.WriteString(strings.TrimRight(strings.Join(row[:], "    "), " ") + "\n")
-	}
-	inv.Printf("\n%s\n", b.String())
+	t.print(inv)
 }
 
 // warnOfConfig says what is wrong with the file, whose values are not what was

@@ -158,6 +158,11 @@ func (c *Client) Configure(ctx context.Context, r ipc.ConfigRequest) (ipc.Config
 	return call[ipc.Config](ctx, c, Request{Method: "POST", Path: ipc.PathConfig, Body: r})
 }
 
+// ResetPlan tells what Reset would remove and leave. It changes nothing.
+func (c *Client) ResetPlan(ctx context.Context) (ipc.ResetReply, error) {
+	return call[ipc.ResetReply](ctx, c, Request{Method: "GET", Path: ipc.PathReset})
+}
+
 // Reset removes the vault and all that belongs to it, for good, and ends the
 // daemon: see AwaitEnd.
 func (c *Client) Reset(ctx context.Context, r ipc.ResetRequest) (ipc.ResetReply, error) {

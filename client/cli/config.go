@@ -24,7 +24,7 @@ The daemon follows the file: a change counts at once, whoever makes it. A file
 with a mistake changes nothing, and "o2fa status" shows the line. O2FA_KEYSTORE
 and O2FA_PASSPHRASE_FILE win over it.`,
 		Example: "o2fa config\no2fa config --json",
-		Run: runConfig,
+		Run:     runConfig,
 		Sub: []*command.Command{
 			{
 				Use:     "list",

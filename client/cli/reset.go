@@ -81,11 +81,7 @@ const resetWord = "reset"
 
 // askReset shows what a reset does, and asks.
 func (a *agent) askReset(ctx context.Context, status ipc.Status) error {
-	raw, err := a.client.Do(ctx, client.Request{Method: "GET", Path: ipc.PathReset})
-	if err != nil {
-		return err
-	}
-	plan, err := decode[ipc.ResetReply](raw)
+	plan, err := a.client.ResetPlan(ctx)
 	if err != nil {
 		return err
 	}

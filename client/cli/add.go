@@ -173,7 +173,7 @@ func showAdd(inv *command.Invocation, r ipc.AddReply) {
 // several, and how to get this one.
 func warnShared(inv *command.Invocation, e ipc.Entry, count int) {
 	if count > 1 {
-		inv.Warn(fmt.Sprintf("%d entries are now called %s: name the id or the issuer to get one", count, command.Cut(cmp.Or(e.Name, "None"), shownWidth)),
+		inv.Warn(fmt.Sprintf("%d entries are now called %s: name the id or the issuer to get one", count, command.Shorten(cmp.Or(e.Name, "None"), shownWidth)),
 			"o2fa code "+shortIDs([]ipc.Entry{e})[0])
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/o2fa/o2fa/client"
@@ -78,6 +79,9 @@ func explain(commands []*command.Command) {
 func unknown(words []string) []string {
 	if command.MayBeSecret(words...) {
 		return []string{"o2fa add", "o2fa help"}
+	}
+	if !typable(strings.Join(words, " ")) {
+		return []string{"o2fa list", "o2fa help"}
 	}
 	return []string{"o2fa code " + command.Quote(words...), "o2fa help"}
 }

@@ -87,7 +87,7 @@ func (a *agent) hasNext(ctx context.Context, name string) (id string, err error)
 	e, err := decode[ipc.EntryDetail](raw)
 	if err == nil && e.Type == "hotp" {
 		err = command.Usage("o2fa code "+shortIDs([]ipc.Entry{e.Entry})[0],
-			"%s goes by counter (hotp): each code is the next one, and asking uses it up", command.Cut(cmp.Or(e.Name, "None"), shownWidth))
+			"%s goes by counter (hotp): each code is the next one, and asking uses it up", command.Shorten(cmp.Or(e.Name, "None"), shownWidth))
 	}
 	return e.ID, err
 }

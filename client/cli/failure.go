@@ -75,7 +75,7 @@ func choices(candidates []ipc.Entry) []string {
 	names, widths, digits := make([]string, len(shown)), make([]int, len(shown)), 0
 	for i, e := range shown {
 		digits = max(digits, len(ids[i]))
-		names[i] = command.Cut(cmp.Or(e.Name, "None"), shownWidth)
+		names[i] = command.Shorten(cmp.Or(e.Name, "None"), shownWidth)
 		widths[i] = command.Width(command.Escape(names[i])) // as it is printed
 	}
 	lines := make([]string, len(shown), len(shown)+1)
@@ -83,7 +83,7 @@ func choices(candidates []ipc.Entry) []string {
 		lines[i] = command.Pad(ids[i], digits) + "  " + names[i] + strings.Repeat(" ", slices.Max(widths)-widths[i]) + "  " + e.Mask
 		for _, text := range []string{e.Issuer, e.Account} {
 			if !strings.Contains(e.Name, text) {
-				lines[i] += "  " + command.Cut(text, shownWidth)
+				lines[i] += "  " + command.Shorten(text, shownWidth)
 			}
 		}
 		if e.Trashed != "" {

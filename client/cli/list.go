@@ -83,7 +83,7 @@ func (a *agent) near(ctx context.Context, text string) string {
 	}
 	names := make([]string, len(missing.Candidates))
 	for i, e := range missing.Candidates {
-		names[i] = command.Cut(cmp.Or(e.Name, "None"), shownWidth)
+		names[i] = command.Shorten(cmp.Or(e.Name, "None"), shownWidth)
 	}
 	return "; spelt like it: " + strings.Join(names, ", ")
 }

@@ -38,10 +38,23 @@ func report(s Stdio, program string, err error, asJSON bool) {
 		return // the person knows, and the question left its line already
 	}
 	fmt.Fprintf(s.Err, "%s: error: %s\n", program, Escape(err.Error()))
-	for _, line := range f.Details {
-		fmt.Fprintf(s.Err, "  %s\n", Escape(line))
-	}
+	printDetails(s, f.Details)
 	printHints(s, program, f.Hint)
+}
+
+// printDetails prints further lines, whose columns stand apart by two blanks.
+func printDetails(s Stdio, lines []string) {
+	var b strings.Builder
+	for _, line := range lines {
+		b.WriteString("  " + Escape(line) + "\n")
+	}
+	text := b.String()
+	s.Out = s.Err
+	if s.MovesCursor() {
+		columns, _ := s.Size()
+		text = Align(text, columns)
+	}
+	fmt.Fprint(s.Err, text)
 }
 
 // choice separates the hints of a text that offers several; in one line, as

@@ -170,10 +170,10 @@ func unknown(chain []*Command, words []string, i int) error {
 }
 
 // typed returns the arguments for a hint: those that were typed, or, where
-// there are none or a hint must not show them, those that c needs.
+// there are none or a hint must not or cannot show them, those that c needs.
 func typed(c *Command, words []string) string {
-	if len(words) > 0 && !MayBeSecret(words...) {
-		return Quote(words...)
+	if call := Quote(words...); call != "" && !MayBeSecret(words...) && Escape(call) == call {
+		return call
 	}
 	_, arguments, _ := strings.Cut(c.Use, " ")
 	if strings.HasPrefix(arguments, "[") {

@@ -95,6 +95,24 @@ func Cut(text string, cells int) string {
 	return text[:at] + "…"
 }
 
+// Shorten is Cut for a text that is not escaped yet: what it returns takes at
+// most that many cells once it is.
+func Shorten(text string, cells int) string {
+	if Width(Escape(text)) <= cells {
+		return text
+	}
+	short := ""
+	for at := range text {
+		shown := Width(Escape(text[:at] + "…"))
+		if shown <= cells {
+			short = text[:at] + "…"
+		} else if shown > 2*cells { // a joiner at the end takes more than with what it joins
+			break
+		}
+	}
+	return short
+}
+
 // unit returns how many bytes at the beginning of an escaped text belong
 // together: an escape, or a character with its marks and what is joined to it.
 func unit(text string) int {

@@ -71,13 +71,33 @@ func TestCut(t *testing.T) {
 	}
 }
 
+// What is shortened fits once it is escaped, and keeps as much as fits.
+func TestShorten(t *testing.T) {
+	for _, tc := range []struct {
+		text  string
+		cells int
+		want  string
+	}{
+		{"abc", 3, "abc"}, {"abcd", 3, "ab…"}, {"a\x1b[2J", 10, "a\x1b[2J"}, {"a\x1b[2J", 9, "a\x1b[…"}, {"\x1b\x1b\x1b", 13, "\x1b\x1b…"},
+		{"\x1b\x1b", 5, "…"}, {"", 0, ""}, {"x", 0, ""}, {"日本語", 5, "日本…"}, {"👨\u200d👩\u200d👧b", 6, "👨\u200d👩…"},
+	} {
+		if got := Shorten(tc.text, tc.cells); got != tc.want || Width(Escape(got)) > tc.cells {
+			t.Errorf("Shorten(%q, %d) = %q, want %q", tc.text, tc.cells, got, tc.want)
+		}
+	}
+}
+
 func FuzzCut(f *testing.F) {
 	for _, tc := range widths {
 		f.Add(tc.text+" "+tc.text, 3)
 	}
 	f.Add("a\x1b[2J\u202e\xff", 4)
 	f.Fuzz(func(t *testing.T, text string, cells int) {
-		text, cells = Escape(text), cells%100
+		cells %= 100
+		if got := Shorten(text, cells); Width(Escape(got)) > max(0, cells) {
+			t.Errorf("Shorten(%q, %d) = %q", text, cells, got)
+		}
+		text = Escape(text)
 		got := Cut(text, cells)
 		if Width(got) > max(0, cells) {
 			t.Errorf("Cut(%q, %d) = %q of %d cells", text, cells, got, Width(got))

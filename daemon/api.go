@@ -180,6 +180,11 @@ func (d *Daemon) route(act func(*http.Request) (any, error)) http.Handler {
 			write(w, http.StatusOK, "text/plain; charset=utf-8", []byte(text))
 			return
 		}
+		if body, ok := reply.(encoded); ok {
+			write(w, http.StatusOK, "application/json", body)
+			clear(body)
+			return
+		}
 		body, err := marshal(reply)
 		if err != nil {
 			d.writeError(w, fmt.Errorf("encoding reply: %w", err))
@@ -204,13 +209,10 @@ func (d *Daemon) writeError(w http.ResponseWriter, err error) {
 	write(w, wire.Status(), "application/json", body)
 }
 
-// marshal is json.Marshal without HTML escapes, which nobody here needs and
-// which people who read the output would have to decode.
+// marshal is json.Marshal without HTML escapes.
 func marshal(v any) ([]byte, error) {
 	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
+	if err := newEncoder(&buf).Encode(v); err != nil {
 		return nil, err
 	}
 	return buf.Bytes(), nil

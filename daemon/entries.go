@@ -25,27 +25,27 @@ func (d *Daemon) getEntries(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	reply := ipc.Entries{Entries: []ipc.Entry{}}
+	secrets := query.Get("secrets") == "true"
+	var reply encoded
 	err = d.keeper.use(r.Context(), func(v *vault.Vault) error {
 		list, err := v.List()
 		if err != nil {
 			return err
 		}
-		var found []vault.Summary
-		found, reply.Total = want.pick(list)
-		reply.Entries = wireEntries(found)
-		if query.Get("secrets") != "true" {
-			return nil
-		}
-		for i, s := range found {
-			if err := v.OpenSecret(s.ID, func(full *vault.Entry) error {
-				reply.Entries[i].Secret = totp.EncodeSecret(full.Secret.Reveal())
+		found, total := want.pick(list)
+		reply, err = encodeEntries(found, total, func(e *ipc.Entry, id vault.ID) error {
+			if !secrets {
+				return nil
+			}
+			if err := v.OpenSecret(id, func(full *vault.Entry) error {
+				e.Secret = totp.EncodeSecret(full.Secret.Reveal())
 				return nil
 			}); err != nil {
-				return fmt.Errorf("opening entry %s: %w", s.ID, err)
+				return fmt.Errorf("opening entry %s: %w", id, err)
 			}
-		}
-		return nil
+			return nil
+		})
+		return err
 	})
 	return reply, err
 }

@@ -4,7 +4,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/o2fa/o2fa/daemon/internal/vault"
 	"github.com/o2fa/o2fa/ipc"
@@ -59,17 +58,7 @@ func (f filter) pick(list []vault.Summary) (found []vault.Summary, total int) {
 
 func (f filter) wants(s *vault.Summary) bool {
 	return (!f.pinned || s.Pinned) &&
-		(f.prefix == "" || strings.HasPrefix(vault.Fold(s.Name), f.prefix)) &&
+		(f.prefix == "" || s.HasPrefix(f.prefix)) &&
 		(f.tag == "" || slices.ContainsFunc(s.Tags, func(tag string) bool { return vault.Fold(tag) == f.tag })) &&
-		(f.search == "" || contains(s, f.search))
-}
-
-// contains says whether a folded text is part of what a list shows of an entry.
-func contains(s *vault.Summary, folded string) bool {
-	for _, text := range []string{s.Name, s.Issuer, s.Account} {
-		if strings.Contains(vault.Fold(text), folded) {
-			return true
-		}
-	}
-	return slices.ContainsFunc(s.Tags, func(tag string) bool { return strings.Contains(vault.Fold(tag), folded) })
+		(f.search == "" || s.Contains(f.search))
 }

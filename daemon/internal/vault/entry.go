@@ -117,7 +117,8 @@ type Summary struct {
 	Device                      string
 	Trashed                     int64
 	Mask                        string // I...E: first and last base32 character of the secret
-	foldedName, foldedIssuer    string // set on the summaries of a list
+	// Set on the summaries of lists, so that a search folds nothing but its text.
+	foldedName, foldedIssuer, foldedAccount string
 }
 
 // Summary returns what a list shows of e.

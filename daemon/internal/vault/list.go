@@ -144,8 +144,24 @@ func (v *Vault) expected(bucket []byte) int {
 
 // folded returns s with what sorting and searching compare.
 func (s Summary) folded() Summary {
-	s.foldedName, s.foldedIssuer = Fold(s.Name), Fold(s.Issuer)
+	s.foldedName, s.foldedIssuer, s.foldedAccount = Fold(s.Name), Fold(s.Issuer), Fold(s.Account)
 	return s
+}
+
+// HasPrefix reports whether the name begins with a folded text. s is from a list.
+func (s *Summary) HasPrefix(folded string) bool { return strings.HasPrefix(s.foldedName, folded) }
+
+// Contains reports whether a folded text is part of name, issuer, account or a
+// tag. s is from a list.
+func (s *Summary) Contains(folded string) bool {
+	return s.named(folded) ||
+		slices.ContainsFunc(s.Tags, func(tag string) bool { return strings.Contains(Fold(tag), folded) })
+}
+
+// named is Contains without the tags.
+func (s *Summary) named(folded string) bool {
+	return strings.Contains(s.foldedName, folded) || strings.Contains(s.foldedIssuer, folded) ||
+		strings.Contains(s.foldedAccount, folded)
 }
 
 // compareSummaries orders a list.

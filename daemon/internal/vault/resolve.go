@@ -79,12 +79,9 @@ func (v *Vault) search(name string) ([]Summary, error) {
 	for _, matches := range []func(s *Summary) bool{
 		func(s *Summary) bool { return s.foldedName == folded }, // which a damaged index has lost
 		func(s *Summary) bool { return s.foldedIssuer == folded },
-		func(s *Summary) bool { return strings.HasPrefix(s.foldedName, folded) },
+		func(s *Summary) bool { return s.HasPrefix(folded) },
 		func(s *Summary) bool { return digits != "" && strings.HasPrefix(s.ID.String(), digits) },
-		func(s *Summary) bool {
-			return strings.Contains(s.foldedName, folded) || strings.Contains(s.foldedIssuer, folded) ||
-				strings.Contains(Fold(s.Account), folded)
-		},
+		func(s *Summary) bool { return s.named(folded) },
 	} {
 		var found []Summary
 		for i := range list {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/o2fa/o2fa/client"
@@ -70,8 +71,11 @@ func runAdd(ctx context.Context, inv *command.Invocation) error {
 	if err := readAdd(ctx, inv, &req); err != nil {
 		return err
 	}
-	if inv.Given("counter") && !counts(req) {
+	switch byCounter := counts(req); {
+	case inv.Given("counter") && !byCounter:
 		return command.Usage("--type hotp, for codes by counter", "--counter belongs to codes by counter, and these go by time")
+	case inv.Given("period") && byCounter:
+		return command.Usage("--type totp, for codes by time", "--period belongs to codes by time, and these go by counter")
 	}
 	raw, err := a.do(ctx, client.Request{Method: "POST", Path: ipc.PathEntries, Body: req})
 	if err != nil {
@@ -126,16 +130,39 @@ func readAdd(ctx context.Context, inv *command.Invocation, req *ipc.AddRequest) 
 	if !inv.CanAsk() {
 		return command.Usage(fromFile, "no secret was given, and nobody can be asked for one")
 	}
+	return askAdd(ctx, inv, req)
+}
+
+// askAdd asks for what a person has in front of them: the secret and, unless it
+// is a URI, the name, and the counter of an entry that has one.
+func askAdd(ctx context.Context, inv *command.Invocation, req *ipc.AddRequest) error {
 	text, err := askSecret(ctx, inv, checkSecret)
 	if err != nil {
 		return err
 	}
 	setSecret(req, text)
-	if req.Name == "" && req.URI == "" {
-		req.Name, err = inv.Ask(ctx, "Name: ")
+	if req.URI != "" {
+		return nil
+	}
+	if req.Name == "" {
+		if req.Name, err = inv.Ask(ctx, "Name: "); err != nil {
+			return err
+		}
 		req.Name = strings.TrimSpace(req.Name)
 	}
-	return err
+	for counts(*req) && !inv.Given("counter") {
+		answer, err := inv.Ask(ctx, "Counter of the next code [0]: ")
+		if err != nil {
+			return err
+		}
+		if answer = strings.TrimSpace(answer); answer == "" {
+			break
+		}
+		if req.Counter, err = strconv.ParseUint(answer, 10, 64); err == nil {
+			break
+		}
+	}
+	return nil
 }
 
 // counts says whether the entry to add counts, as far as that is known here.

@@ -351,6 +351,7 @@ func TestContradictions(t *testing.T) {
 		{rfcSecret + "\n" + open2faSecret + "\n", "delete -f -s -", "standard input has several lines, and one secret is wanted"},
 		{"", "code a --min-valid -1s", "--min-valid wants a time from 0 up, such as 5s"},
 		{"", "code a --min-valid soon", "flag --min-valid wants a time such as 5s or 1m"},
+		{rfcSecret, "add --type hotp --period 60 - x", "--period belongs to codes by time, and these go by counter"},
 		{"", "undo now", "o2fa undo takes no words"},
 	} {
 		if got := w.run(tc.in, strings.Fields(tc.args)...); got.code != 2 || got.out != "" || !strings.HasPrefix(got.errs, "o2fa: error: "+tc.text) {

@@ -187,7 +187,7 @@ func readNote(inv *command.Invocation) (string, error) {
 		if !inv.CanAsk() {
 			return "", command.Usage(inv.Path+" --help", "no note on standard input, and no questions allowed")
 		}
-		inv.Note("The note; Ctrl-D on a line of its own ends it:")
+		inv.Note("The note, up to Ctrl-D on a line of its own (Windows: Ctrl-Z):")
 	}
 	text, err := command.ReadAll(inv.In, ipc.MaxRequestBody/2)
 	return strings.TrimRight(strings.ReplaceAll(text, "\r\n", "\n"), "\n"), err

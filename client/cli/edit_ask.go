@@ -16,7 +16,8 @@ const emptyWord = "-"
 // askEdit asks for the fields that people change, and shows what they are. The
 // others have flags: a wrong answer there would make wrong codes.
 func askEdit(ctx context.Context, inv *command.Invocation, e ipc.EntryDetail) (req ipc.EditRequest, err error) {
-	inv.Note("Enter keeps what stands in brackets, " + emptyWord + " empties it. For secret and kind of codes: o2fa edit --help")
+	inv.Note("Enter keeps what stands in brackets, " + emptyWord + " empties it.")
+	inv.Note("For the secret and the kind of codes: o2fa edit --help")
 	for _, field := range []struct {
 		question, now string
 		to            **string

@@ -17,7 +17,7 @@ func TestEditAsks(t *testing.T) {
 	p := ptytest.New(t)
 	done := w.sit(p, "edit", "my")
 	for _, step := range []struct{ question, answer string }{
-		{"Enter keeps what stands in brackets, - empties it. For secret and kind of codes: o2fa edit --help\r\n", ""},
+		{"Enter keeps what stands in brackets, - empties it.\r\nFor the secret and the kind of codes: o2fa edit --help\r\n", ""},
 		{`Name [my\u{1b}bank]: `, "Bank\n"}, {"Issuer [ACME]: ", "\n"}, {"Account [ann]: ", " - \n"}, {`Note [one\u{a}two]: `, "\n"},
 		{"Tags, with commas between [a, b]: ", "b, , c d\n"}, {"Pinned (y/n) [no]: ", "perhaps\n"}, {"perhaps\r\nPinned (y/n) [no]: ", "y\n"},
 		{"to take it back: o2fa undo\r\n", ""},
@@ -98,7 +98,7 @@ func TestNoteIsTyped(t *testing.T) {
 	w := started(t)
 	p := ptytest.New(t)
 	done := w.sit(p, "add", rfcSecret, "bank", "--note", "-")
-	p.Expect("The note; Ctrl-D on a line of its own ends it:\r\n")
+	p.Expect("The note, up to Ctrl-D on a line of its own (Windows: Ctrl-Z):\r\n")
 	p.Type("one\ntwo\n\x04")
 	if got := <-done; got.code != 0 {
 		t.Fatal(got)
@@ -158,7 +158,7 @@ func TestAdviceForAPerson(t *testing.T) {
 	w.Add(t, rfcSecret, "my bank")
 	for _, tc := range []struct{ args, advice string }{
 		{"undo", "to bring back what is in the trash: o2fa trash restore 'my bank'\r\n"},
-		{"trash restore my bank", ""},
+		{"trash restore my bank", "to take it back: o2fa undo\r\n"},
 		{"delete -f my bank", "to take it back: o2fa undo\r\n"},
 		{"trash empty -f", ""},
 		{"trash", "the trash is empty\r\n"},
@@ -219,5 +219,65 @@ func TestListAsksFor(t *testing.T) {
 		if got := <-seen; got != "GET "+want {
 			t.Errorf("o2fa %s: %s, want %s", args, got, want)
 		}
+	}
+}
+
+// An entry that counts is asked for its counter, too.
+func TestAddAsksForTheCounter(t *testing.T) {
+	w := started(t)
+	for answer, want := range map[string]string{"": "755224\n", "nine\n-1\n9": "520489\n"} {
+		p := ptytest.New(t)
+		done := w.sit(p, "add", "--type", "hotp")
+		p.Expect("Secret (not shown): ")
+		p.Type(rfcSecret + "\n")
+		p.Expect("Name: ")
+		p.Type("token " + answer[:min(1, len(answer))] + "\n")
+		asked := ""
+		for line := range strings.Lines(answer + "\n") {
+			asked += "Counter of the next code [0]: "
+			p.Expect(asked)
+			p.Type(line)
+			asked += strings.TrimSuffix(line, "\n") + "\r\n"
+		}
+		if got := <-done; got.code != 0 {
+			t.Fatalf("%v %q", got, p.Screen())
+		}
+		if got := w.ok("code", strings.TrimSpace("token "+answer[:min(1, len(answer))])); got != want {
+			t.Errorf("%q: %s", answer, got)
+		}
+	}
+	p := ptytest.New(t)
+	done := w.sit(p, "add", "--type", "hotp", "--counter", "1", "-n", "given")
+	p.Expect("Secret (not shown): ")
+	p.Type(rfcSecret + "\n")
+	if got := <-done; got.code != 0 || strings.Contains(p.Screen(), "Counter") {
+		t.Errorf("%v %q", got, p.Screen())
+	}
+	w.want("code given", outcome{0, "287082\n", ""})
+}
+
+// Names as long and as odd as they may be are found, suggested and shown.
+func TestOddNames(t *testing.T) {
+	w := started(t)
+	long := strings.Repeat("длинный ", 68) + "x" // just below 1 KiB
+	for _, name := range []string{long, "日本の銀行", "Straße", "e\u0301cole", "שלום", "a\x1b[2J", "-", "--", "a\nb"} {
+		w.Add(t, rfcSecret, name)
+		for _, args := range [][]string{{"code"}, {"show"}, {"code", "--next"}} {
+			if got := w.run("", append(args, "--", name)...); got.code != 0 || got.errs != "" || strings.ContainsAny(got.out, "\x1b") {
+				t.Errorf("o2fa %q %q: %v", args, name, got)
+			}
+		}
+	}
+	for name, near := range map[string]string{
+		"STRASSE": "", "école": "", "日本の金行": "  日本の銀行  G...Q\n", "Strasze": "  Straße  G...Q\n", "שלןם": "  שלום  G...Q\n",
+		strings.Repeat("y", 1024): "o2fa: hint: o2fa list\n", strings.Repeat("ж", 600): "o2fa: hint: o2fa list\n", "a\x1b[2K": "  a\\u{1b}[2J  G...Q\n",
+	} {
+		got := w.run("", "code", name)
+		if near == "" && got.code != 0 || near != "" && (got.code != 3 || !strings.Contains(got.errs, near)) || strings.ContainsAny(got.errs, "\x1b") {
+			t.Errorf("o2fa code %q: %v", name, got)
+		}
+	}
+	if got := w.run("", "add", open2faSecret, long+long); got.code != 2 || strings.Contains(got.errs, "длин") {
+		t.Errorf("a name that is too long: %v", got)
 	}
 }

@@ -101,6 +101,7 @@ func (a *agent) showRestored(ctx context.Context, r ipc.RestoreReply) {
 		names[i] = e.Name
 	}
 	a.inv.Printf("Restored %s.\n", countNames(len(names), names))
+	advise(a.inv, "to take it back", "o2fa undo")
 	told := map[string]bool{"": true}
 	for _, e := range r.Restored {
 		if name := strings.ToLower(e.Name); !told[name] {

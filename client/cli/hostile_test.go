@@ -114,6 +114,17 @@ func TestHostileNames(t *testing.T) {
 			check(columns, args, w.at(columns, nil, args...))
 		}
 	}
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		for _, line := range []string{"o2fa code ", "o2fa show a", "o2fa list --tag "} {
+			w.env["COMPLETE_LINE"] = line
+			args := []string{"__complete", shell}
+			text := strings.ReplaceAll(w.at(80, nil, args...), "\t", " ") // between name and meaning
+			check(80, args, text)
+			if strings.Count(text, "\n") < 5 {
+				t.Errorf("%s completes %q with %q", shell, line, text)
+			}
+		}
+	}
 	for i, name := range hostileWords {
 		columns := []int{30, 80, 300}[i%3]
 		for _, args := range hostileCalls(strings.ReplaceAll(name, "\x00", "")) { // no system passes that

@@ -115,20 +115,10 @@ func mustNotExist(path string) error {
 
 // createTemp writes and syncs an empty vault beside path.
 func createTemp(path string, id [16]byte, slots []NewSlot) (tmp string, err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), tempPattern) // 0600
-	if err != nil {
+	if tmp, err = tempFile(path); err != nil {
 		return "", err
 	}
-	tmp = f.Name()
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(tmp))
-		}
-	}()
-	if err := f.Close(); err != nil {
-		return tmp, err
-	}
-	return tmp, guard(func() error {
+	err = guard(func() error {
 		db, err := bolt.Open(tmp, 0o600, &bolt.Options{Timeout: busyWait, FreelistType: bolt.FreelistMapType})
 		if err != nil {
 			return err
@@ -136,14 +126,28 @@ func createTemp(path string, id [16]byte, slots []NewSlot) (tmp string, err erro
 		err = db.Update(func(tx *bolt.Tx) error { return populate(tx, id, slots) })
 		return errors.Join(err, db.Close())
 	})
+	if err != nil {
+		return "", errors.Join(err, os.Remove(tmp))
+	}
+	return tmp, nil
+}
+
+// tempFile makes an empty file beside path.
+func tempFile(path string) (tmp string, err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), tempPattern) // 0600
+	if err != nil {
+		return "", err
+	}
+	if err := f.Close(); err != nil {
+		return "", errors.Join(err, os.Remove(f.Name()))
+	}
+	return f.Name(), nil
 }
 
 // populate writes the header, the slots and what the vault says of itself.
 func populate(tx *bolt.Tx, id [16]byte, slots []NewSlot) error {
-	for _, name := range buckets {
-		if _, err := tx.CreateBucket(name); err != nil {
-			return err
-		}
+	if err := populateHeader(tx, id); err != nil {
+		return err
 	}
 	raw := make([]byte, seal.KeySize)
 	defer clear(raw)
@@ -155,27 +159,37 @@ func populate(tx *bolt.Tx, id [16]byte, slots []NewSlot) error {
 	defer key.Wipe()
 	var device [deviceLen / 2]byte
 	rand.Read(device[:])
-	put := func(bucket, key, value []byte) {
-		err = errors.Join(err, tx.Bucket(bucket).Put(key, value))
+	meta := func(name string, value []byte) error {
+		return tx.Bucket(bucketMeta).Put([]byte(name), key.Seal(seal.VaultMeta, seal.Context(bucketMeta, []byte(name)), value))
 	}
-	meta := func(name string, value []byte) {
-		put(bucketMeta, []byte(name), key.Seal(seal.VaultMeta, seal.Context(bucketMeta, []byte(name)), value))
-	}
-	put(bucketHeader, headerMagic, magic)
-	put(bucketHeader, headerFormat, binary.BigEndian.AppendUint32(nil, Format))
-	put(bucketHeader, headerID, id[:])
-	meta(metaCount, appendCount(0, 0))
-	meta(metaDevice, []byte(hex.EncodeToString(device[:])))
-	for _, s := range slots {
-		slotKey, keyErr := seal.NewKey(s.Key.Reveal())
-		if keyErr != nil {
-			return fmt.Errorf("using slot key: %w", keyErr)
+	return errors.Join(meta(metaCount, appendCount(0, 0)), meta(metaDevice, []byte(hex.EncodeToString(device[:]))),
+		putSlots(tx, id, slots, raw, key))
+}
+
+// populateHeader makes the buckets and writes what is in clear.
+func populateHeader(tx *bolt.Tx, id [16]byte) error {
+	for _, name := range buckets {
+		if _, err := tx.CreateBucket(name); err != nil {
+			return err
 		}
-		put(bucketSlot, s.ID[:], s.Header)
-		put(bucketWrap, s.ID[:], slotKey.Seal(seal.VaultSlot, slotContext(id, s.ID, s.Header), raw))
-		put(bucketSlotKey, s.ID[:],
-			key.Seal(seal.VaultMeta, seal.Context(bucketSlotKey, s.ID[:]), s.Key.Reveal()))
-		slotKey.Wipe()
 	}
-	return err
+	header := tx.Bucket(bucketHeader)
+	return errors.Join(header.Put(headerMagic, magic), header.Put(headerFormat, binary.BigEndian.AppendUint32(nil, Format)),
+		header.Put(headerID, id[:]))
+}
+
+// putSlots writes the slots of the vault key raw, which sealer was made from.
+func putSlots(tx *bolt.Tx, id [16]byte, slots []NewSlot, raw []byte, sealer *seal.Key) error {
+	for _, s := range slots {
+		records, err := slotRecords(id, s, raw, sealer)
+		if err != nil {
+			return err
+		}
+		for _, r := range records {
+			if err := tx.Bucket(r.bucket).Put(s.ID[:], r.value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

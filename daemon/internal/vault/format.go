@@ -57,6 +57,9 @@ const (
 	metaDevice = "device" // the id that this vault signs its edits with
 	metaTimes  = "times"  // when it was last changed, and since when without a jump; Unix ms, u64 each
 	metaPrefix = "x/"
+	// metaFingerprint is the key of Fingerprint in a vault that was rekeyed: that
+	// of the first vault key.
+	metaFingerprint = "fingerprint"
 )
 
 // deviceLen is the number of hex digits of metaDevice.

@@ -85,6 +85,8 @@ func runModel(t *testing.T, r *rand.Rand) {
 			m.purge(t, v)
 		case n < 18:
 			m.failed(t, r, v)
+		case n < 19 && r.IntN(2) == 0:
+			v = rekeyed(t, v, nil, nil)
 		case n < 19:
 			v = reopen(t, v)
 		default:

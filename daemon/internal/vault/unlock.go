@@ -2,6 +2,8 @@ package vault
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
 	"fmt"
 
 	bolt "go.etcd.io/bbolt"
@@ -90,7 +92,12 @@ func (v *Vault) readOwn(k *keys) (live, trashed int, err error) {
 		return 0, 0, corrupt("it does not say whose it is")
 	}
 	k.device = string(device)
-	return live, trashed, nil
+	fingerprint, err := v.readMeta(k, metaFingerprint)
+	if err == nil && fingerprint != nil {
+		k.fingerprint.h = hmac.New(sha256.New, fingerprint)
+		clear(fingerprint)
+	}
+	return live, trashed, err
 }
 
 // openSlot returns the raw vault key.

@@ -75,6 +75,11 @@ func (c *Client) Unlock(ctx context.Context, r ipc.UnlockRequest) (ipc.Status, e
 	return call[ipc.Status](ctx, c, Request{Method: "POST", Path: ipc.PathUnlock, Body: r})
 }
 
+// Slots changes the key slots.
+func (c *Client) Slots(ctx context.Context, r ipc.SlotsRequest) (ipc.SlotsReply, error) {
+	return call[ipc.SlotsReply](ctx, c, Request{Method: "POST", Path: ipc.PathSlots, Body: r})
+}
+
 // Entries lists the entries that match search, all for "". Secrets come along
 // only if secrets says so.
 func (c *Client) Entries(ctx context.Context, search string, secrets bool) (ipc.Entries, error) {

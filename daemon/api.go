@@ -35,6 +35,7 @@ func (d *Daemon) handler() http.Handler {
 		{"POST", ipc.PathInit, d.postInit},
 		{"POST", ipc.PathLock, d.postLock},
 		{"POST", ipc.PathUnlock, d.postUnlock},
+		{"POST", ipc.PathSlots, d.postSlots},
 		{"GET", ipc.PathEntries, d.withRows(d.getEntries)},
 		{"POST", ipc.PathEntries, d.postEntries},
 		{"POST", ipc.PathFind, d.withRows(d.postFind)},

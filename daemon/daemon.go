@@ -203,6 +203,8 @@ func (d *Daemon) store(t keystore.Type, pass secret.Bytes, waiting func(bool)) (
 		return keystore.NewPassphrase(pass, d.cfg.Cost), nil
 	case keystore.TypeKeyfile:
 		return keystore.NewKeyfile(d.keyfile()), nil
+	case keystore.TypeRecovery:
+		return keystore.NewRecovery(pass), nil
 	}
 	return nil, fmt.Errorf("key slot of unknown type %q: %w", t, keystore.ErrUnavailable)
 }

@@ -68,12 +68,14 @@ func (k *keeper) unlockWith(ctx context.Context, pass secret.Bytes) outcome {
 		return outcome{state: state, problem: problem}
 	}
 	var any bool
+	isCode := keystore.IsRecoveryCode(pass)
 	err := k.trySlots(ctx, pass, func(h keystore.Header) bool {
-		any = any || h.Type == keystore.TypePassphrase
-		return h.Type == keystore.TypePassphrase
+		fits := h.Type == keystore.TypePassphrase || isCode && h.Type == keystore.TypeRecovery
+		any = any || fits
+		return fits
 	})
 	if err == nil && !any {
-		err = &ipc.Error{Code: ipc.CodeInvalid, Message: "this vault has no passphrase", Hint: "o2fa unlock"}
+		err = &ipc.Error{Code: ipc.CodeInvalid, Message: "this vault has no slot for that: it is no recovery code, or there is no passphrase", Hint: "o2fa key list"}
 	}
 	if err != nil {
 		return outcome{state: ipc.StateLocked, err: k.lockedBy(err)}
@@ -180,7 +182,7 @@ func (k *keeper) tryAutomatic(ctx context.Context) error {
 		defer pass.Wipe()
 	}
 	err := k.trySlots(ctx, pass, func(h keystore.Header) bool {
-		return h.Type != keystore.TypePassphrase || pass.Len() > 0
+		return !isTyped(h.Type) || h.Type == keystore.TypePassphrase && pass.Len() > 0
 	})
 	if errors.Is(err, ipc.ErrPassphrase) {
 		return &ipc.Error{Code: ipc.CodePassphrase, Message: "the passphrase in " + file + " is wrong",
@@ -228,10 +230,15 @@ func (k *keeper) trySlot(ctx context.Context, v *vault.Vault, h keystore.Header,
 		return err // somebody wants it locked
 	}
 	err = v.Unlock(h.ID, key)
-	if h.Type == keystore.TypePassphrase && errors.Is(err, vault.ErrWrongKey) {
+	if isTyped(h.Type) && errors.Is(err, vault.ErrWrongKey) {
 		return &ipc.Error{Code: ipc.CodePassphrase, Message: "the passphrase is wrong", Hint: "o2fa unlock"}
 	}
 	return err
+}
+
+// isTyped says whether a person types what opens a slot of that type.
+func isTyped(t keystore.Type) bool {
+	return t == keystore.TypePassphrase || t == keystore.TypeRecovery
 }
 
 func newVaultID() (id [16]byte) {

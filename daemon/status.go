@@ -85,9 +85,7 @@ func vaultStatus(v *vault.Vault, path string) (ipc.VaultStatus, error) {
 			err = parseErr
 			continue
 		}
-		vs.Slots = append(vs.Slots, ipc.Slot{
-			ID: hex.EncodeToString(h.ID[:]), Type: string(h.Type), Path: h.Path, Protected: h.Type != keystore.TypeKeyfile,
-		})
+		vs.Slots = append(vs.Slots, wireSlot(h))
 	}
 	return vs, err
 }

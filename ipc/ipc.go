@@ -21,6 +21,7 @@ const (
 	PathInit     = "/v1/init"           // POST InitRequest → InitReply
 	PathLock     = "/v1/lock"           // POST → Status
 	PathUnlock   = "/v1/unlock"         // POST UnlockRequest → Status
+	PathSlots    = "/v1/slots"          // POST SlotsRequest → SlotsReply
 	PathEntries  = "/v1/entries"        // GET ?search=&tag=&pinned=true&prefix=&limit=&secrets=true → Entries; POST AddRequest → AddReply
 	PathFind     = "/v1/entries/find"   // POST FindRequest → Entries
 	PathEdit     = "/v1/entries/edit"   // POST EditRequest → EditReply
@@ -89,7 +90,7 @@ type VaultStatus struct {
 // Slot is one wrapping of the vault key.
 type Slot struct {
 	ID        string `json:"id"`
-	Type      string `json:"type"`           // keyring, passphrase, keyfile
+	Type      string `json:"type"`           // keyring, passphrase, keyfile, recovery
 	Path      string `json:"path,omitempty"` // of a key file
 	Protected bool   `json:"protected"`      // false: whoever reads the file has the key
 }
@@ -144,7 +145,27 @@ type InitReply struct {
 // UnlockRequest opens the vault. Without a passphrase the slots that need none
 // are tried.
 type UnlockRequest struct {
-	Passphrase string `json:"passphrase,omitempty"`
+	Passphrase string `json:"passphrase,omitempty"` // or a recovery code
+}
+
+// SlotsRequest changes the key slots, all of it or nothing. A slot that is removed
+// costs a new vault key: everything is sealed anew.
+type SlotsRequest struct {
+	Add        string   `json:"add,omitempty"`        // keyring, passphrase, keyfile or recovery; none adds none
+	Passphrase string   `json:"passphrase,omitempty"` // for a new slot of type passphrase
+	Remove     []string `json:"remove,omitempty"`     // ids
+}
+
+// SlotsReply holds the vault as it is opened now.
+type SlotsReply struct {
+	Vault VaultStatus `json:"vault"`
+	Added *Slot       `json:"added,omitempty"`
+	// RecoveryCode is the code of a new slot of type recovery. It is shown this
+	// once and stored nowhere.
+	RecoveryCode string `json:"recovery_code,omitempty"`
+	// Left says which key of a removed slot could not be deleted. It opens
+	// nothing but old copies of the vault.
+	Left []Left `json:"left,omitempty"`
 }
 
 // Entry is one account that yields codes. Secret is empty unless the request

@@ -202,6 +202,13 @@ func TestConformPassphrase(t *testing.T) {
 	})
 }
 
+func TestConformRecovery(t *testing.T) {
+	conform(t, subject{
+		kind: keystore.TypeRecovery,
+		open: func(*testing.T) keystore.Store { return keystore.NewRecovery(keystore.NewRecoveryCode()) },
+	})
+}
+
 func newVault() (vault [16]byte) {
 	rand.Read(vault[:])
 	return vault

@@ -26,7 +26,7 @@ type Header struct {
 	Type   Type
 	Vault  [16]byte // of the vault that the slot opens
 	Argon2 *Argon2  // for TypePassphrase, else nil
-	Salt   []byte   // for TypePassphrase, 16 to 64 bytes, else nil
+	Salt   []byte   // for TypePassphrase and TypeRecovery, 16 to 64 bytes, else nil
 	Path   string   // for TypeKeyfile: where the file was made, absolute
 }
 
@@ -122,18 +122,21 @@ func parseID(id *[16]byte, text string) error {
 // no others.
 func (h Header) check() error {
 	isPass, isFile := h.Type == TypePassphrase, h.Type == TypeKeyfile
+	isSalted := isPass || h.Type == TypeRecovery
 	switch h.Type {
-	case TypeKeyring, TypePassphrase, TypeKeyfile, TypeMemory:
+	case TypeKeyring, TypePassphrase, TypeKeyfile, TypeRecovery, TypeMemory:
 	default:
 		return fmt.Errorf("%w: unknown type %q (made by a newer o2fa?)", ErrHeader, h.Type)
 	}
-	if (h.Argon2 != nil) != isPass || (h.Salt != nil) != isPass || (h.Path != "") != isFile {
+	if (h.Argon2 != nil) != isPass || (h.Salt != nil) != isSalted || (h.Path != "") != isFile {
 		return fmt.Errorf("%w: wrong fields for type %q", ErrHeader, h.Type)
 	}
 	if isPass {
 		if _, err := h.cost(); err != nil {
 			return err
 		}
+	}
+	if isSalted {
 		if err := kdf.CheckSalt(h.Salt); err != nil {
 			return fmt.Errorf("%w: %w", ErrHeader, err)
 		}

@@ -27,6 +27,7 @@ const (
 	TypeKeyring    Type = "keyring"    // the keyring of the desktop or the system
 	TypePassphrase Type = "passphrase" // derived with Argon2id
 	TypeKeyfile    Type = "keyfile"    // in clear in a file: who reads the file has the key
+	TypeRecovery   Type = "recovery"   // derived from a random code that a person keeps on paper
 	TypeMemory     Type = "memory"     // gone with the process: tests
 )
 

@@ -29,6 +29,7 @@ var (
 	ErrBusy        = errors.New("vault is in use by another process")
 	ErrStorage     = errors.New("storage failed") // any other answer of the operating system
 	ErrClosed      = errors.New("vault is closed")
+	ErrLastSlot    = errors.New("the last key slot cannot be removed")
 )
 
 // AmbiguousError is Resolve's answer to a name that several entries match. It
@@ -65,7 +66,7 @@ func corrupt(format string, args ...any) error {
 
 // known are the sentinels that classify leaves alone.
 var known = []error{ErrLocked, ErrWrongKey, ErrNotFound, ErrAmbiguous, ErrNothing, ErrNewerFormat, ErrCorrupt,
-	ErrNotVault, ErrExists, ErrReadOnly, ErrReplaced, ErrDiskFull, ErrInvalid, ErrBusy, ErrStorage, ErrClosed}
+	ErrNotVault, ErrExists, ErrReadOnly, ErrReplaced, ErrDiskFull, ErrInvalid, ErrBusy, ErrStorage, ErrClosed, ErrLastSlot}
 
 // Classify puts one of this package's sentinels on an error of the operating
 // system, so that one that came from beside the vault is named as its own are.

@@ -113,9 +113,6 @@ func slotRecords(vault [16]byte, s NewSlot, raw []byte, sealer *seal.Key) ([]slo
 	}, nil
 }
 
-// ErrLastSlot says that a change would leave no key slot.
-var ErrLastSlot = errors.New("the last key slot cannot be removed")
-
 // remaining returns the slots that there are, with their keys, but for drop.
 func (v *Vault) remaining(drop [][16]byte) (kept []NewSlot, err error) {
 	slots, err := v.Slots()

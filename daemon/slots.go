@@ -1,0 +1,176 @@
+package daemon
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/o2fa/o2fa/daemon/internal/keystore"
+	"github.com/o2fa/o2fa/daemon/internal/vault"
+	"github.com/o2fa/o2fa/internal/secret"
+	"github.com/o2fa/o2fa/ipc"
+)
+
+// slotChange is what becomes of the key slots.
+type slotChange struct {
+	add  keystore.Type // none adds none
+	pass secret.Bytes  // for a passphrase slot; the code of a recovery slot
+	drop [][16]byte
+}
+
+func (d *Daemon) postSlots(r *http.Request) (any, error) {
+	req, err := decode[ipc.SlotsRequest](r)
+	if err != nil {
+		return nil, err
+	}
+	change := slotChange{add: keystore.Type(req.Add), pass: secret.New([]byte(req.Passphrase))}
+	defer func() { change.pass.Wipe() }()
+	ids, err := parseIDs(req.Remove)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		change.drop = append(change.drop, id)
+	}
+	if err := change.check(); err != nil {
+		return nil, err
+	}
+	var reply ipc.SlotsReply
+	if change.add == keystore.TypeRecovery {
+		change.pass = keystore.NewRecoveryCode()
+		reply.RecoveryCode = string(change.pass.Reveal())
+	}
+	if err := d.keeper.changeSlots(r.Context(), change, &reply); err != nil {
+		return nil, err
+	}
+	_, problem, vs := d.keeper.status()
+	if vs == nil {
+		return nil, problem
+	}
+	reply.Vault = *vs
+	return reply, nil
+}
+
+// check refuses what no vault could do.
+func (c slotChange) check() error {
+	invalid := func(text, hint string) error { return &ipc.Error{Code: ipc.CodeInvalid, Message: text, Hint: hint} }
+	switch c.add {
+	case "", keystore.TypeKeyring, keystore.TypeKeyfile, keystore.TypeRecovery, keystore.TypePassphrase:
+	default:
+		return invalid("a key slot is a keyring, a passphrase, a keyfile or a recovery code", "o2fa key add --help")
+	}
+	switch isPass := c.add == keystore.TypePassphrase; {
+	case isPass && c.pass.Len() == 0:
+		return invalid("the passphrase is empty", "o2fa key add passphrase")
+	case !isPass && c.pass.Len() > 0:
+		return invalid("a passphrase goes with a slot of type passphrase", "o2fa key add passphrase")
+	case c.add == "" && len(c.drop) == 0:
+		return invalid("nothing to add and nothing to remove", "o2fa key list")
+	}
+	return nil
+}
+
+// changeSlots adds and removes key slots in one step. The key of a new slot is
+// made first and that of a removed one deleted last, so that whatever ends the
+// daemon in between leaves a key that opens nothing, and never a slot without
+// its key.
+func (k *keeper) changeSlots(ctx context.Context, c slotChange, reply *ipc.SlotsReply) error {
+	return k.try(ctx, func(ctx context.Context) outcome {
+		k.mu.RLock()
+		now, v, refusal := outcome{state: k.state, problem: k.problem}, k.vault, k.refusal()
+		k.mu.RUnlock()
+		if refusal != nil {
+			now.err = refusal
+			return now
+		}
+		before, err := v.Slots()
+		if err == nil {
+			err = k.applySlots(ctx, v, c, reply)
+		}
+		if errors.Is(err, vault.ErrCreated) {
+			// The new file is in its place, and could not be opened.
+			k.log.Warn("changing key slots", "error", err.Error())
+			return k.openAndUnlock(ctx)
+		}
+		if err != nil {
+			now.err = k.problemOf(err)
+			return now
+		}
+		reply.Left = k.forget(context.WithoutCancel(ctx), before, c.drop)
+		return now
+	})
+}
+
+func (k *keeper) applySlots(ctx context.Context, v *vault.Vault, c slotChange, reply *ipc.SlotsReply) error {
+	var add []vault.NewSlot
+	var made slotKey
+	if c.add != "" {
+		var err error
+		if made, err = k.createIn(ctx, c.add, c.pass, v.ID()); err != nil {
+			return err
+		}
+		defer made.key.Wipe()
+		add = []vault.NewSlot{{ID: made.header.ID, Header: made.header.Encode(), Key: made.key}}
+		added := wireSlot(made.header)
+		reply.Added = &added
+	}
+	err := k.replaceSlots(v, add, c.drop)
+	if errors.Is(err, vault.ErrNotFound) {
+		err = &ipc.Error{Code: ipc.CodeNotFound, Message: "there is no such key slot", Hint: "o2fa key list"}
+	}
+	if err != nil && !errors.Is(err, vault.ErrCreated) && made.store != nil {
+		if removeErr := made.store.Remove(context.WithoutCancel(ctx), made.header); removeErr != nil {
+			k.log.Warn("removing the key of a slot that was not added", "error", removeErr.Error())
+		}
+	}
+	return err
+}
+
+// replaceSlots makes the change in the vault. Without a slot to remove the file
+// stays.
+func (k *keeper) replaceSlots(v *vault.Vault, add []vault.NewSlot, drop [][16]byte) error {
+	if len(drop) == 0 {
+		return v.AddSlot(add[0])
+	}
+	next, err := v.Rekey(drop, add)
+	if err != nil {
+		return err
+	}
+	k.mu.Lock()
+	k.vault = next
+	k.mu.Unlock()
+	v.Lock()
+	if err := v.Close(); err != nil {
+		k.log.Warn("closing the vault of before", "error", err.Error())
+	}
+	return nil
+}
+
+// forget deletes the keys of removed slots from their keystores, and returns
+// those that could not be.
+func (k *keeper) forget(ctx context.Context, slots []vault.Slot, drop [][16]byte) (left []ipc.Left) {
+	for _, slot := range slots {
+		if !slices.Contains(drop, slot.ID) {
+			continue
+		}
+		h, err := keystore.ParseHeader(slot.Header)
+		if err == nil {
+			var store keystore.Store
+			if store, err = k.stores(h.Type, secret.Bytes{}, k.waiting); err == nil {
+				err = store.Remove(ctx, h)
+			}
+		}
+		if err != nil && !errors.Is(err, keystore.ErrMissing) {
+			k.log.Warn("deleting the key of a removed slot", "error", err.Error())
+			left = append(left, ipc.Left{What: "the key of the slot " + hex.EncodeToString(slot.ID[:]), Why: k.problemOf(err).Message})
+		}
+	}
+	return left
+}
+
+// wireSlot is a slot as the API shows it.
+func wireSlot(h keystore.Header) ipc.Slot {
+	return ipc.Slot{ID: hex.EncodeToString(h.ID[:]), Type: string(h.Type), Path: h.Path, Protected: h.Type != keystore.TypeKeyfile}
+}

@@ -1,0 +1,184 @@
+package daemon_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/o2fa/o2fa/daemon/daemontest"
+	"github.com/o2fa/o2fa/ipc"
+)
+
+func slots(t *testing.T, d *daemontest.Daemon, req ipc.SlotsRequest) ipc.SlotsReply {
+	t.Helper()
+	reply, err := d.Client.Slots(t.Context(), req)
+	if err != nil {
+		t.Fatalf("%+v: %v", req.Add, err)
+	}
+	return reply
+}
+
+func slotTypes(v *ipc.VaultStatus) string {
+	var types []string
+	for _, s := range v.Slots {
+		types = append(types, s.Type)
+	}
+	return strings.Join(types, " ")
+}
+
+// unlocks says whether a passphrase, a code, or nothing unlocks the vault.
+func unlocks(t *testing.T, d *daemontest.Daemon, pass string) error {
+	t.Helper()
+	if _, err := d.Client.Lock(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Client.Unlock(t.Context(), ipc.UnlockRequest{Passphrase: pass}); err != nil {
+		return err
+	}
+	_, err := d.Client.Code(t.Context(), "github", 0)
+	return err
+}
+
+func TestSlots(t *testing.T) {
+	d := daemontest.Run(t)
+	d.Add(t, rfcSecret, "github")
+	first := slots(t, d, ipc.SlotsRequest{Add: "passphrase", Passphrase: "correct horse"})
+	if first.Added == nil || first.Added.Type != "passphrase" || len(first.Vault.Slots) != 2 {
+		t.Fatalf("%+v", first)
+	}
+	recovery := slots(t, d, ipc.SlotsRequest{Add: "recovery"})
+	if len(recovery.RecoveryCode) != 32 || len(recovery.Vault.Slots) != 3 {
+		t.Fatalf("%+v", recovery.Vault)
+	}
+	for _, pass := range []string{"", "correct horse", recovery.RecoveryCode, strings.ToLower(recovery.RecoveryCode)} {
+		if err := unlocks(t, d, pass); err != nil {
+			t.Errorf("with %d characters: %v", len(pass), err)
+		}
+	}
+	if err := unlocks(t, d, "wrong"); !errors.Is(err, ipc.ErrPassphrase) {
+		t.Errorf("a wrong passphrase: %v", err)
+	}
+	if err := unlocks(t, d, ""); err != nil {
+		t.Fatal(err)
+	}
+	// A new passphrase in place of the old one, in one step.
+	changed := slots(t, d, ipc.SlotsRequest{Add: "passphrase", Passphrase: "battery staple", Remove: []string{first.Added.ID}})
+	if len(changed.Vault.Slots) != 3 || len(changed.Left) != 0 {
+		t.Errorf("%+v", changed)
+	}
+	for pass, want := range map[string]error{"correct horse": ipc.ErrPassphrase, "battery staple": nil, recovery.RecoveryCode: nil} {
+		if err := unlocks(t, d, pass); !errors.Is(err, want) {
+			t.Errorf("%q: %v, want %v", pass, err, want)
+		}
+	}
+	if err := unlocks(t, d, "battery staple"); err != nil {
+		t.Fatal(err)
+	}
+	// Without the keyring slot nothing opens by itself.
+	var keyring []string
+	for _, s := range changed.Vault.Slots {
+		if s.Type != "passphrase" && s.Type != "recovery" {
+			keyring = append(keyring, s.ID)
+		}
+	}
+	if reply := slots(t, d, ipc.SlotsRequest{Remove: keyring}); len(reply.Vault.Slots) != 2 || len(reply.Left) != 0 {
+		t.Errorf("%+v", reply)
+	}
+	if err := unlocks(t, d, ""); err == nil {
+		t.Error("it opens without passphrase or code")
+	}
+	d.Stop(t)
+	d.Start(t)
+	if err := unlocks(t, d, "battery staple"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSlotsRefuse(t *testing.T) {
+	d := daemontest.Run(t)
+	if _, err := d.Client.Slots(t.Context(), ipc.SlotsRequest{Add: "recovery"}); !errors.Is(err, ipc.ErrUninitialized) {
+		t.Errorf("without a vault: %v", err)
+	}
+	d.Add(t, rfcSecret, "github")
+	status, err := d.Client.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	only := status.Vault.Slots[0].ID
+	for what, c := range map[string]struct {
+		req  ipc.SlotsRequest
+		want error
+	}{
+		"the last":                 {ipc.SlotsRequest{Remove: []string{only}}, ipc.ErrInvalid},
+		"none such":                {ipc.SlotsRequest{Remove: []string{strings.Repeat("0", 32)}}, ipc.ErrNotFound},
+		"an id that is none":       {ipc.SlotsRequest{Remove: []string{"x"}}, ipc.ErrBadRequest},
+		"nothing":                  {ipc.SlotsRequest{}, ipc.ErrInvalid},
+		"no passphrase":            {ipc.SlotsRequest{Add: "passphrase"}, ipc.ErrInvalid},
+		"a passphrase for another": {ipc.SlotsRequest{Add: "recovery", Passphrase: "x"}, ipc.ErrInvalid},
+		"an unknown type":          {ipc.SlotsRequest{Add: "memory"}, ipc.ErrInvalid},
+	} {
+		if _, err := d.Client.Slots(t.Context(), c.req); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", what, err, c.want)
+		}
+	}
+	if _, err := d.Client.Lock(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Client.Slots(t.Context(), ipc.SlotsRequest{Add: "recovery"}); !errors.Is(err, ipc.ErrLocked) {
+		t.Errorf("while locked: %v", err)
+	}
+	if after, err := d.Client.Status(t.Context()); err != nil || len(after.Vault.Slots) != 1 {
+		t.Errorf("%v, %v", slotTypes(after.Vault), err)
+	}
+}
+
+// TestKeyfileSlotGoes shows that a key file is deleted with its slot.
+func TestKeyfileSlotGoes(t *testing.T) {
+	d := daemontest.Run(t)
+	d.Add(t, rfcSecret, "github")
+	added := slots(t, d, ipc.SlotsRequest{Add: "keyfile"})
+	path := filepath.Join(d.Profile.Dir, "vault.key")
+	if _, err := os.Stat(path); err != nil || added.Added.Protected {
+		t.Fatalf("%+v, %v", added.Added, err)
+	}
+	if _, err := d.Client.Slots(t.Context(), ipc.SlotsRequest{Add: "keyfile"}); err == nil {
+		t.Error("a second key file over the first")
+	}
+	slots(t, d, ipc.SlotsRequest{Remove: []string{added.Added.ID}})
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the key file is still there: %v", err)
+	}
+}
+
+// TestRekeyTakesNothingTwice: what was deleted here stays deleted, although the
+// secrets file still has it and every fingerprint is compared anew.
+func TestRekeyTakesNothingTwice(t *testing.T) {
+	d := daemontest.New(t)
+	if err := os.MkdirAll(d.Profile.Dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(d.Profile.Dir, "secrets.json")
+	if err := os.WriteFile(file, []byte(`{"secrets": [{"secret": "`+rfcSecret+`", "name": "github"}, {"secret": "JBSWY3DPEHPK3PXP", "name": "gone"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.Start(t)
+	list, err := d.Client.Entries(t.Context(), "gone", false)
+	if err != nil || len(list.Entries) != 1 {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	if _, err := d.Client.Delete(t.Context(), ipc.DeleteRequest{IDs: []string{list.Entries[0].ID}}); err != nil {
+		t.Fatal(err)
+	}
+	added := slots(t, d, ipc.SlotsRequest{Add: "recovery"})
+	slots(t, d, ipc.SlotsRequest{Remove: []string{added.Added.ID}})
+	d.Stop(t)
+	if err := os.WriteFile(file, []byte(`{"secrets": [{"secret": "`+rfcSecret+`", "name": "github"}, {"secret": "JBSWY3DPEHPK3PXP", "name": "gone"} ]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.Start(t)
+	if list, err := d.Client.Entries(t.Context(), "", false); err != nil || len(list.Entries) != 1 || list.Entries[0].Name != "github" {
+		t.Errorf("%+v, %v", list, err)
+	}
+}

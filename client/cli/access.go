@@ -80,21 +80,35 @@ func (a *agent) unlock(ctx context.Context) error {
 	if status.State == ipc.StateReady && status.Problem == nil {
 		return nil
 	}
-	if !hasSlot(status, isPassphrase) {
-		_, err = a.client.Unlock(ctx, ipc.UnlockRequest{})
-		return err
-	}
 	if hasSlot(status, isAutomatic) {
 		if _, err = a.client.Unlock(ctx, ipc.UnlockRequest{}); err == nil {
 			return nil
 		}
 	}
-	return a.unlockByPassphrase(ctx)
+	switch {
+	case hasSlot(status, isPassphrase) && hasSlot(status, isRecovery):
+		return a.unlockBy(ctx, "Passphrase of the vault, or recovery code: ")
+	case hasSlot(status, isPassphrase):
+		return a.unlockByPassphrase(ctx)
+	case hasSlot(status, isRecovery) && a.hasPassphrase():
+		if err != nil {
+			a.inv.Note(err.Error())
+		}
+		return a.unlockBy(ctx, "Recovery code: ")
+	case err == nil:
+		_, err = a.client.Unlock(ctx, ipc.UnlockRequest{}) // which says why not
+	}
+	return err
 }
 
-// unlockByPassphrase opens the vault with the passphrase from the file that the
-// environment names, else from the person, who may try again.
+// unlockByPassphrase is unlockBy with the question for a passphrase.
 func (a *agent) unlockByPassphrase(ctx context.Context) error {
+	return a.unlockBy(ctx, "Passphrase of the vault: ")
+}
+
+// unlockBy opens the vault with the passphrase from the file that the
+// environment names, else from the person, who may try again.
+func (a *agent) unlockBy(ctx context.Context, question string) error {
 	pass, err := a.passphraseFile()
 	if err != nil {
 		return err
@@ -108,7 +122,6 @@ func (a *agent) unlockByPassphrase(ctx context.Context) error {
 			Err:  errors.New("the vault wants its passphrase, and nobody can be asked for it"),
 			Hint: "on a terminal: o2fa unlock\n" + envPassphraseFile + "=FILE o2fa unlock"}
 	}
-	const question = "Passphrase of the vault: "
 	next := question
 	for try := 1; ; try++ {
 		if pass, err = a.inv.AskHidden(ctx, next); err != nil {
@@ -116,7 +129,8 @@ func (a *agent) unlockByPassphrase(ctx context.Context) error {
 		}
 		wrong := errEmpty
 		if pass != "" {
-			if _, err = a.client.Unlock(ctx, ipc.UnlockRequest{Passphrase: pass}); !errors.Is(err, ipc.ErrPassphrase) {
+			_, err = a.client.Unlock(ctx, ipc.UnlockRequest{Passphrase: pass})
+			if !errors.Is(err, ipc.ErrPassphrase) && !errors.Is(err, ipc.ErrInvalid) {
 				return err
 			}
 			wrong = err
@@ -133,7 +147,8 @@ func hasSlot(s ipc.Status, match func(ipc.Slot) bool) bool {
 }
 
 func isPassphrase(s ipc.Slot) bool { return s.Type == keystorePassphrase }
-func isAutomatic(s ipc.Slot) bool  { return !isPassphrase(s) }
+func isRecovery(s ipc.Slot) bool   { return s.Type == slotRecovery }
+func isAutomatic(s ipc.Slot) bool  { return !isPassphrase(s) && !isRecovery(s) }
 
 // passphraseFile returns the passphrase in O2FA_PASSPHRASE_FILE; empty where
 // that is not set.

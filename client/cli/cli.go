@@ -52,7 +52,7 @@ its arguments; what follows "--" is no flag.`,
 	}{
 		{"Codes and entries", []*command.Command{addCommand(), codeCommand(), generateCommand(), listCommand(), showCommand(), editCommand(), deleteCommand(),
 			undoCommand(), trashCommand()}},
-		{groupVault, []*command.Command{initCommand(), lockCommand(), unlockCommand(), statusCommand(), configCommand(), resetCommand()}},
+		{groupVault, []*command.Command{initCommand(), lockCommand(), unlockCommand(), keyCommand(), statusCommand(), configCommand(), resetCommand()}},
 		{groupProgram, []*command.Command{completionCommand(), versionCommand()}},
 	} {
 		explain(group.commands)

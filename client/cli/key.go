@@ -1,0 +1,259 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/o2fa/o2fa/client"
+	"github.com/o2fa/o2fa/internal/command"
+	"github.com/o2fa/o2fa/ipc"
+)
+
+const slotRecovery = "recovery"
+
+func keyCommand() *command.Command {
+	return &command.Command{
+		Use:      "key [COMMAND]",
+		Synonyms: []string{"keys", "slot", "slots", "passwd", "password"},
+		Wary:     true,
+		Short:    "Show and change what opens the vault",
+		Long: `A vault has one or several key slots, and each opens it alone: the OS keyring, a
+passphrase, a recovery code on paper, a key file. Without a further word they
+are listed.
+
+Removing or changing one gives the vault a new key and seals everything anew.
+Copies of vault.db from before still open with the old slots.`,
+		Example: "o2fa key\no2fa key --json",
+		Run:     runKeyList,
+		Sub: []*command.Command{
+			{Use: "list", Aliases: []string{"l", "ls"}, Short: "List the key slots", Example: "o2fa key list\no2fa key list --json", Run: runKeyList},
+			keyAddCommand(), keyRemoveCommand(), keyChangeCommand(),
+		},
+	}
+}
+
+func keyAddCommand() *command.Command {
+	return &command.Command{
+		Use:   "add KIND",
+		Wary:  true,
+		Short: "Add a key slot",
+		Long: `KIND is one of
+
+  recovery    a random code that is printed once, for paper: it opens the vault
+              when the keyring is lost or the passphrase forgotten
+  passphrase  asked for twice, or the first line of O2FA_PASSPHRASE_FILE
+  keyring     the keyring of the desktop
+  keyfile     a file beside the vault: whoever reads both has every secret`,
+		Example: "o2fa key add recovery\no2fa key add passphrase",
+		MinArgs: 1, MaxArgs: 1,
+		Run: runKeyAdd,
+	}
+}
+
+func keyRemoveCommand() *command.Command {
+	return &command.Command{
+		Use:      "remove KIND|ID",
+		Synonyms: []string{"rm", "delete", "del"},
+		Wary:     true,
+		Short:    "Remove a key slot",
+		Long: `What it was made from opens the vault no more. The last slot cannot be removed.
+An id, or its first 8 digits, names one of several of a kind.`,
+		Example: "o2fa key remove recovery\no2fa key remove passphrase --force",
+		Flags:   []command.Flag{{Name: "force", Short: "f", Default: false, Usage: "do not ask"}},
+		MinArgs: 1, MaxArgs: 1,
+		Run: runKeyRemove,
+	}
+}
+
+func keyChangeCommand() *command.Command {
+	return &command.Command{
+		Use:   "change [KIND|ID]",
+		Wary:  true,
+		Short: "Change the passphrase, or another key slot",
+		Long: `A new slot takes the place of the old one in one step. Without a word it is the
+passphrase; "recovery" makes a new recovery code.`,
+		Example: "o2fa key change\no2fa key change recovery",
+		MaxArgs: 1,
+		Run:     runKeyChange,
+	}
+}
+
+func runKeyList(ctx context.Context, inv *command.Invocation) error {
+	a, err := connect(inv)
+	if err != nil {
+		return err
+	}
+	status, err := a.vaultStatus(ctx)
+	if err != nil {
+		return err
+	}
+	if inv.JSON() {
+		raw, err := json.Marshal(map[string][]ipc.Slot{"slots": status.Slots})
+		inv.PrintJSON(raw)
+		return err
+	}
+	t := table{gap: 2, columns: []column{{title: "Kind"}, {title: "Opens the vault"}, {title: "Id"}}}
+	for _, s := range status.Slots {
+		t.add(command.Escape(s.Type), slotMeaning(s), command.Escape(s.ID[:min(len(s.ID), shortDigits)]))
+	}
+	t.print(inv)
+	if len(status.Slots) == 1 {
+		inv.Warn("losing this one slot loses every entry, copies of vault.db too", "o2fa key add recovery")
+	}
+	return nil
+}
+
+// slotMeaning says what a person has to do for a slot to open the vault.
+func slotMeaning(s ipc.Slot) string {
+	switch s.Type {
+	case "keyring":
+		return "by itself, while the keyring is unlocked"
+	case keystorePassphrase:
+		return "when the passphrase is typed"
+	case slotRecovery:
+		return "when the code is typed, in place of the passphrase"
+	case "keyfile":
+		return "by itself, with " + command.Escape(s.Path)
+	}
+	return ""
+}
+
+// vaultStatus returns what the vault tells of itself; none is an error.
+func (a *agent) vaultStatus(ctx context.Context) (ipc.VaultStatus, error) {
+	status, err := a.client.Status(ctx)
+	if err != nil {
+		return ipc.VaultStatus{}, err
+	}
+	if status.Vault == nil {
+		if status.Problem != nil {
+			return ipc.VaultStatus{}, status.Problem
+		}
+		return ipc.VaultStatus{}, &ipc.Error{Code: ipc.CodeUninitialized, Message: "there is no vault yet", Hint: "o2fa init"}
+	}
+	return *status.Vault, nil
+}
+
+func runKeyAdd(ctx context.Context, inv *command.Invocation) error {
+	a, err := connect(inv)
+	if err != nil {
+		return err
+	}
+	return a.changeSlots(ctx, ipc.SlotsRequest{Add: strings.ToLower(inv.Args[0])})
+}
+
+func runKeyRemove(ctx context.Context, inv *command.Invocation) error {
+	a, err := connect(inv)
+	if err != nil {
+		return err
+	}
+	slot, err := a.slotOf(ctx, inv.Args[0])
+	if err != nil {
+		return err
+	}
+	if !inv.Bool("force") {
+		if inv.NoInput() {
+			return command.Usage("o2fa key remove --force "+slot.ID[:shortDigits], "removing wants an answer, and no questions are allowed")
+		}
+		question := fmt.Sprintf("Remove the %s slot %s? It will open the vault no more. (y/n): ", command.Escape(slot.Type), slot.ID[:shortDigits])
+		yes, err := inv.Confirm(ctx, question)
+		if errors.Is(err, command.ErrInterrupted) && !command.IsTerminal(inv.In) {
+			return command.Usage("o2fa key remove --force "+slot.ID[:shortDigits], "no answer came on standard input")
+		}
+		if err != nil {
+			return err
+		}
+		if !yes {
+			return &command.Failure{Exit: command.ExitOther, Code: "declined", Err: errors.New("nothing was removed: the answer was no")}
+		}
+	}
+	return a.changeSlots(ctx, ipc.SlotsRequest{Remove: []string{slot.ID}})
+}
+
+func runKeyChange(ctx context.Context, inv *command.Invocation) error {
+	a, err := connect(inv)
+	if err != nil {
+		return err
+	}
+	name := keystorePassphrase
+	if len(inv.Args) > 0 {
+		name = inv.Args[0]
+	}
+	slot, err := a.slotOf(ctx, name)
+	if err != nil {
+		return err
+	}
+	if slot.Type != keystorePassphrase && slot.Type != slotRecovery {
+		return command.Usage("o2fa key add passphrase", "there is nothing to type in a slot of kind %s: remove it and add it again", slot.Type)
+	}
+	return a.changeSlots(ctx, ipc.SlotsRequest{Add: slot.Type, Remove: []string{slot.ID}})
+}
+
+// slotOf returns the one slot that a kind, an id, or its first digits name.
+func (a *agent) slotOf(ctx context.Context, name string) (ipc.Slot, error) {
+	v, err := a.vaultStatus(ctx)
+	if err != nil {
+		return ipc.Slot{}, err
+	}
+	name = strings.ToLower(name)
+	found := slices.DeleteFunc(slices.Clone(v.Slots), func(s ipc.Slot) bool {
+		return s.Type != name && !(isID(name) && strings.HasPrefix(s.ID, name))
+	})
+	switch len(found) {
+	case 0:
+		return ipc.Slot{}, &ipc.Error{Code: ipc.CodeNotFound, Message: "the vault has no such key slot", Hint: "o2fa key list"}
+	case 1:
+		return found[0], nil
+	}
+	return ipc.Slot{}, &ipc.Error{Code: ipc.CodeAmbiguous, Message: "the vault has several slots of that kind: name one by its id", Hint: "o2fa key list"}
+}
+
+// changeSlots sends the change, with a new passphrase where it needs one.
+func (a *agent) changeSlots(ctx context.Context, req ipc.SlotsRequest) (err error) {
+	if req.Add == keystorePassphrase {
+		if err := a.mustAsk(); err != nil {
+			return err
+		}
+		if req.Passphrase, err = a.newPassphrase(ctx); err != nil {
+			return err
+		}
+	}
+	raw, err := a.do(ctx, client.Request{Method: "POST", Path: ipc.PathSlots, Body: req})
+	if err != nil {
+		return err
+	}
+	return present(a.inv, raw, func(r ipc.SlotsReply) { showSlots(a.inv, req, r) })
+}
+
+// mustAsk returns why no new passphrase can be had.
+func (a *agent) mustAsk() error {
+	if a.hasPassphrase() {
+		return nil
+	}
+	return command.Usage(envPassphraseFile+"=FILE "+a.inv.Path+" "+strings.Join(a.inv.Args, " "),
+		"a new passphrase is needed, and nobody can be asked for one")
+}
+
+func showSlots(inv *command.Invocation, req ipc.SlotsRequest, r ipc.SlotsReply) {
+	if r.RecoveryCode != "" {
+		inv.Printf("\nRecovery code: %s\n\n", command.Escape(r.RecoveryCode))
+		inv.Printf("Write it on paper and keep it away from this machine: it opens the vault when\n")
+		inv.Printf("nothing else does. It is shown this once. To use it: o2fa unlock\n\n")
+	}
+	if r.Added != nil {
+		inv.Printf("Added the key slot %s (%s).\n", r.Added.ID[:min(len(r.Added.ID), shortDigits)], command.Escape(r.Added.Type))
+		if !r.Added.Protected {
+			inv.Warn("whoever reads "+r.Added.Path+" and the vault has every secret", "")
+		}
+	}
+	if n := len(req.Remove); n > 0 {
+		inv.Printf("Removed %s. Everything is sealed under a new key.\n", plural(n, "key slot", "key slots"))
+		inv.Note("copies of vault.db from before still open with what was removed")
+	}
+	for _, left := range r.Left {
+		inv.Warn(left.What+" could not be deleted: "+left.Why, "")
+	}
+}

@@ -17,6 +17,7 @@ const (
 	killsCreating = 25 // while the first change makes the vault
 	killsStarting = 15 // before it is ready
 	killsTaking   = 6  // while it takes a large secrets.json in
+	killsRekeying = 15
 )
 
 // TestCrash kills a real o2fad with SIGKILL at random instants and looks, after
@@ -39,7 +40,7 @@ func TestCrash(t *testing.T) {
 		run   func(*testing.T, *rand.Rand, int)
 		kills int
 	}{{"serving", crashServing, killsServing}, {"creating", crashCreating, killsCreating}, {"starting", crashStarting, killsStarting},
-		{"taking", crashTaking, killsTaking}} {
+		{"taking", crashTaking, killsTaking}, {"rekeying", crashRekeying, killsRekeying}} {
 		t.Run(c.name, func(t *testing.T) {
 			c.run(t, rand.New(rand.NewPCG(seed, uint64(i))), kills(t, c.kills))
 		})

@@ -20,10 +20,9 @@ func keyCommand() *command.Command {
 		Use:      "key [COMMAND]",
 		Synonyms: []string{"keys", "slot", "slots", "passwd", "password"},
 		Wary:     true,
-		Short:    "Show and change what opens the vault",
-		Long: `A vault has one or several key slots, and each opens it alone: the OS keyring, a
-passphrase, a recovery code on paper, a key file. Without a further word they
-are listed.
+		Short:    "List and change what opens the vault",
+		Long: `Each key slot is enough by itself: the OS keyring, a passphrase, a recovery code
+on paper, a key file. Without a further word they are listed.
 
 Removing or changing one gives the vault a new key and seals everything anew.
 Copies of vault.db from before still open with the old slots.`,

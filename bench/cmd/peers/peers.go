@@ -52,8 +52,8 @@ func firstVersion(text string) string { return regexp.MustCompile(`\d+(\.\d+)+`)
 
 func ours() peer {
 	return peer{name: "o2fa", command: "code",
-		atRest: "a sealed vault, its key in the keyring, a key file or under a password",
-		asks:   "no: once, when the vault is opened", work: "asks o2fad, which runs and holds the key"}
+		atRest: "a sealed vault; its key in the OS keyring, under a passphrase or, as here, in a file beside it",
+		asks:   "no: at most once, when the vault is opened", work: "asks o2fad, which runs and holds the key"}
 }
 
 func peers() []peer {

@@ -121,6 +121,31 @@ func (q question) with(more question) question {
 	return both
 }
 
+// TestNewKeysAgreeWithPasslib has each side make keys, and the other read them.
+func TestNewKeysAgreeWithPasslib(t *testing.T) {
+	p, rng := needPasslib(t), seeded(t)
+	for range 1000 {
+		f := Factory{Options: Options{Algorithm: Algorithm(rng.IntN(3)), Digits: 6 + rng.IntN(5)}, Issuer: "Example"}
+		ours, err := f.New("alice")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := f.JSON(ours)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := ask[described](t, p, question{"do": "from", "source": string(text)}); got != describe(ours, false) {
+			t.Fatalf("passlib reads %s as %+v", text, got)
+		}
+		alg := strings.ToLower(f.Algorithm.String())
+		source := ask[string](t, p, question{"do": "new", "alg": alg, "digits": f.Digits})
+		theirs, _, err := f.Parse(source)
+		if err != nil || len(theirs.Secret()) != len(ours.Secret()) || theirs.Algorithm != f.Algorithm || theirs.Digits != f.Digits {
+			t.Fatalf("%s reads as %+v, %v", source, describe(theirs, false), err)
+		}
+	}
+}
+
 func TestTokensAgreeWithPasslib(t *testing.T) {
 	p, rng := needPasslib(t), seeded(t)
 	for range 3000 {

@@ -28,11 +28,8 @@ def describe(t):
 
 def answer(q):
     do = q["do"]
-    if do == "version":
-        import passlib
-        return passlib.__version__
     if do == "new":
-        return describe(factory(q).new())
+        return factory(q).new(alg=q["alg"], digits=q["digits"]).to_json()
     if do == "token":
         t = make(q).generate(q["time"])
         return {"code": t.token, "counter": t.counter, "expiry": t.expire_time, "start": t.start_time}

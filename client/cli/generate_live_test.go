@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -14,13 +17,14 @@ import (
 	"github.com/o2fa/o2fa/ipc"
 )
 
-// canvas is a screen that remembers what was drawn, and when.
+// canvas is a screen that remembers what was drawn.
 type canvas struct {
-	columns, lines int
-	frames         []string
-	times          []time.Time
-	signals        chan os.Signal
-	broken         error
+	signals chan os.Signal
+	broken  error
+
+	mu     sync.Mutex // guards what follows
+	lines  int
+	frames []string
 }
 
 // resized is the signal of a canvas with a new size; not every system has one.
@@ -30,13 +34,27 @@ func (resized) Signal()        {}
 func (resized) String() string { return "resized" }
 
 func newCanvas() *canvas {
-	return &canvas{columns: 80, lines: 24, signals: make(chan os.Signal, 1)}
+	return &canvas{lines: 24, signals: make(chan os.Signal, 1)}
 }
 
-func (c *canvas) Size() (columns, lines int) { return c.columns, c.lines }
+func (c *canvas) Size() (columns, lines int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return 80, c.lines
+}
+
+// resize gives the canvas another size and tells so.
+func (c *canvas) resize(lines int) {
+	c.mu.Lock()
+	c.lines = lines
+	c.mu.Unlock()
+	c.signals <- resized{}
+}
 
 func (c *canvas) Draw(frame []string) error {
-	c.frames, c.times = append(c.frames, visible(strings.Join(frame, "\n"))), append(c.times, time.Now())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.frames = append(c.frames, visible(strings.Join(frame, "\n")))
 	return c.broken
 }
 
@@ -52,28 +70,49 @@ func (c *canvas) Handle(sig os.Signal) error {
 	return nil
 }
 
-// last returns what is on the canvas.
-func (c *canvas) last() string { return c.frames[len(c.frames)-1] }
+// last returns what is on the canvas, and how often it was drawn.
+func (c *canvas) last() (frame string, drawn int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.frames[len(c.frames)-1], len(c.frames)
+}
 
 // show demands that text is on the canvas, or is not.
 func (c *canvas) show(t *testing.T, text string, want bool) {
 	t.Helper()
 	synctest.Wait()
-	if strings.Contains(c.last(), text) != want {
-		t.Errorf("%q is on the screen: %v\n%s", text, !want, c.last())
+	if frame, _ := c.last(); strings.Contains(frame, text) != want {
+		t.Errorf("%q is on the screen: %v\n%s", text, !want, frame)
 	}
 }
 
 // agentOfCodes answers as the daemon does: codes of this moment, one for each
 // name, as many as were asked for.
 type agentOfCodes struct {
+	mu     sync.Mutex // guards what follows
 	names  []string
 	err    error
 	limits []int       // of the questions so far
 	asked  []time.Time // when they came
 }
 
+// set says what is answered from now on.
+func (a *agentOfCodes) set(err error, names ...string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.err, a.names = err, names
+}
+
+// questions returns the limits of the questions so far, and when they came.
+func (a *agentOfCodes) questions() ([]int, []time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.limits), slices.Clone(a.asked)
+}
+
 func (a *agentOfCodes) ask(_ context.Context, limit int) (ipc.Codes, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.limits, a.asked = append(a.limits, limit), append(a.asked, time.Now())
 	if a.err != nil {
 		return ipc.Codes{}, a.err
@@ -148,6 +187,7 @@ func TestCodesChangeInTime(t *testing.T) {
 	for _, delay := range []time.Duration{500 * time.Millisecond, time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
 			c, a := newCanvas(), &agentOfCodes{names: []string{"a"}}
+			after(time.Second) // so that codes run out between two questions
 			done := running(t, &live{screen: c, delay: delay}, a)
 			begin := time.Now()
 			for range 10 {
@@ -157,11 +197,12 @@ func TestCodesChangeInTime(t *testing.T) {
 				c.show(t, codeOfStep(next.Unix()/30-1), false)
 			}
 			most := int(time.Since(begin)/refresh) + 2*10
-			if len(a.asked) > most {
-				t.Errorf("asked %d times in %s", len(a.asked), time.Since(begin))
+			_, asked := a.questions()
+			if len(asked) > most {
+				t.Errorf("asked %d times in %s", len(asked), time.Since(begin))
 			}
-			for i := range a.asked[1:] {
-				if gap := a.asked[i+1].Sub(a.asked[i]); gap < moment {
+			for i := range asked[1:] {
+				if gap := asked[i+1].Sub(asked[i]); gap < moment {
 					t.Errorf("asked again after %s", gap)
 				}
 			}
@@ -180,8 +221,8 @@ func TestSecondsRun(t *testing.T) {
 			after(500 * time.Millisecond)
 			c.show(t, want, true)
 		}
-		if len(a.asked) != 1 {
-			t.Errorf("asked %d times", len(a.asked))
+		if _, asked := a.questions(); len(asked) != 1 {
+			t.Errorf("asked %d times", len(asked))
 		}
 		stop(t, c, done)
 	})
@@ -191,16 +232,16 @@ func TestEntriesComeAndGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, a := newCanvas(), &agentOfCodes{names: []string{"first"}}
 		done := running(t, &live{screen: c}, a)
-		a.names = []string{"first", "second"}
+		a.set(nil, "first", "second")
 		after(refresh)
 		c.show(t, "second", true)
-		a.names = []string{"second"}
+		a.set(nil, "second")
 		after(refresh)
 		c.show(t, "first", false)
-		a.names = nil
+		a.set(nil)
 		after(refresh)
 		c.show(t, "no entries yet", true)
-		a.names = []string{"third"}
+		a.set(nil, "third")
 		after(refresh)
 		c.show(t, "third", true)
 		c.show(t, "no entries yet", false)
@@ -214,24 +255,16 @@ func TestResize(t *testing.T) {
 		c, a := newCanvas(), &agentOfCodes{names: strings.Split(strings.Repeat("name,", 100), ",")}
 		done := running(t, &live{screen: c, delay: time.Hour}, a)
 		c.show(t, "... [81] codes not shown ...", true)
-		drawn := len(c.frames)
 		for _, tc := range []struct {
 			lines int
 			note  string
 		}{{50, "... [55] codes not shown ..."}, {10, "... [95] codes not shown ..."}, {6, "... [99] codes not shown ..."}} {
-			c.lines = tc.lines
-			c.signals <- resized{}
+			c.resize(tc.lines)
 			c.show(t, tc.note, true)
-			if len(c.frames) == drawn {
-				t.Error("nothing was drawn")
-			}
-		}
-		if a.limits[1] != 46 {
-			t.Errorf("asked for %d", a.limits)
 		}
 		after(refresh)
-		if last := a.limits[len(a.limits)-1]; last != 2 {
-			t.Errorf("asked for %d where 2 fit", last)
+		if limits, _ := a.questions(); !slices.Equal(limits, []int{20, 46, 2}) {
+			t.Errorf("asked for %d", limits)
 		}
 		stop(t, c, done)
 	})
@@ -244,11 +277,11 @@ func TestLockHides(t *testing.T) {
 			c, a := newCanvas(), &agentOfCodes{names: []string{"github"}}
 			done := running(t, &live{screen: c}, a)
 			c.show(t, "github", true)
-			a.err = &ipc.Error{Code: code, Message: "the vault is \x1b locked", Hint: "o2fa unlock"}
+			a.set(&ipc.Error{Code: code, Message: "the vault is \x1b locked", Hint: "o2fa unlock"}, "github")
 			after(refresh)
 			c.show(t, `the vault is \u{1b} locked (o2fa unlock)`, true)
 			c.show(t, "github", false)
-			a.err = nil
+			a.set(nil, "github")
 			after(retry)
 			c.show(t, "github", true)
 			c.show(t, "locked", false)
@@ -263,14 +296,14 @@ func TestDaemonGoes(t *testing.T) {
 		c, a := newCanvas(), &agentOfCodes{names: []string{"github"}}
 		done := running(t, &live{screen: c}, a)
 		step := time.Now().Unix() / 30
-		a.err = &ipc.Error{Code: ipc.CodeUnavailable, Message: "no daemon is listening"}
+		a.set(&ipc.Error{Code: ipc.CodeUnavailable, Message: "no daemon is listening"}, "github")
 		after(refresh)
 		c.show(t, "no daemon is listening", true)
 		c.show(t, codeOfStep(step), true)
-		before := len(a.asked)
+		_, before := a.questions()
 		after(10 * time.Second)
-		if tries := len(a.asked) - before; tries != 10 {
-			t.Errorf("%d tries in 10 s", tries)
+		if _, asked := a.questions(); len(asked)-len(before) != 10 {
+			t.Errorf("%d tries in 10 s", len(asked)-len(before))
 		}
 		after(17 * time.Second)
 		c.show(t, codeOfStep(step), false)
@@ -278,7 +311,7 @@ func TestDaemonGoes(t *testing.T) {
 		after(30 * time.Second)
 		c.show(t, codeOfStep(step+1), false)
 		c.show(t, "github        ------     0.00", true)
-		a.err = nil
+		a.set(nil, "github")
 		after(retry)
 		c.show(t, codeOfStep(step+2), true)
 		c.show(t, "no daemon", false)
@@ -291,9 +324,9 @@ func TestDaemonHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, a := newCanvas(), &agentOfCodes{names: []string{"github"}}
 		first, _ := a.ask(t.Context(), 20)
-		asked := 0
+		var asked atomic.Int32
 		l := &live{screen: c, delay: 500 * time.Millisecond, ask: func(ctx context.Context, _ int) (ipc.Codes, error) {
-			asked++
+			asked.Add(1)
 			<-ctx.Done()
 			return ipc.Codes{}, ctx.Err()
 		}}
@@ -303,8 +336,8 @@ func TestDaemonHangs(t *testing.T) {
 		c.show(t, "10.00", true)
 		after(40 * time.Second)
 		c.show(t, "------", true)
-		if asked != 1 {
-			t.Errorf("%d questions at once", asked)
+		if n := asked.Load(); n != 1 {
+			t.Errorf("%d questions at once", n)
 		}
 		stop(t, c, done)
 	})
@@ -313,17 +346,18 @@ func TestDaemonHangs(t *testing.T) {
 // Entries without a time are shown, and never asked for more than the others.
 func TestCountersOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, asked := newCanvas(), 0
+		var asked atomic.Int32
+		c := newCanvas()
 		l := &live{screen: c, delay: 500 * time.Millisecond, ask: func(context.Context, int) (ipc.Codes, error) {
-			asked++
+			asked.Add(1)
 			return codesOf(countingCode("token", 7)), nil
 		}}
 		done := make(chan error, 1)
 		go func() { done <- l.run(t.Context(), codesOf(countingCode("token", 7)), 20) }()
 		after(time.Minute)
 		c.show(t, "token         hotp      #7", true)
-		if asked > int(time.Minute/refresh) {
-			t.Errorf("asked %d times", asked)
+		if n := asked.Load(); n > int32(time.Minute/refresh) {
+			t.Errorf("asked %d times", n)
 		}
 		stop(t, c, done)
 	})

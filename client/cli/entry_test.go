@@ -1,10 +1,13 @@
 package cli
 
 import (
+	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/o2fa/o2fa/internal/command"
 	"github.com/o2fa/o2fa/internal/command/ptytest"
 	"github.com/o2fa/o2fa/ipc"
 )
@@ -279,5 +282,25 @@ func TestOddNames(t *testing.T) {
 	}
 	if got := w.run("", "add", open2faSecret, long+long); got.code != 2 || strings.Contains(got.errs, "длин") {
 		t.Errorf("a name that is too long: %v", got)
+	}
+}
+
+// What is removed for good is named, so that nothing goes that came to the trash
+// since; only a whole trash of more than fits in a request is not.
+func TestWhatIsRemovedIsNamed(t *testing.T) {
+	some, many := make([]ipc.Entry, 3), make([]ipc.Entry, mostIDs+1)
+	all, named := &command.Invocation{}, &command.Invocation{Args: []string{"x"}}
+	for _, tc := range []struct {
+		inv   *command.Invocation
+		found []ipc.Entry
+		ids   int
+	}{{all, some, 3}, {all, many[1:], mostIDs}, {all, many, 0}, {named, some, 3}, {named, many, mostIDs + 1}} {
+		if got := removal(tc.inv, tc.found); len(got.IDs) != tc.ids {
+			t.Errorf("%d found, named %q: %d ids, want %d", len(tc.found), tc.inv.Args, len(got.IDs), tc.ids)
+		}
+	}
+	most, err := json.Marshal(ipc.EmptyRequest{IDs: slices.Repeat([]string{strings.Repeat("0", 32)}, mostIDs)})
+	if err != nil || len(most) > ipc.MaxRequestBody {
+		t.Errorf("%d bytes, %v", len(most), err)
 	}
 }

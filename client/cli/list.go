@@ -91,15 +91,11 @@ func (a *agent) near(ctx context.Context, text string) string {
 // showList prints open2fa's table; long adds what tells entries of one name apart.
 func showList(inv *command.Invocation, entries []ipc.Entry) {
 	t := table{columns: []column{{title: "Name", cut: true}, {title: "Secret"}}, gap: 4}
-	long := inv.Bool("long")
+	long, ids := inv.Bool("long"), []string(nil)
 	if long {
-		t.gap = 2
+		t.gap, ids = 2, shortIDs(entries)
 		t.columns = append(t.columns, column{title: "Type", rank: 3}, column{title: "Issuer", cut: true, rank: 4}, column{title: "Account", cut: true, rank: 5},
 			column{title: "Tags", cut: true, rank: 2}, column{title: "Pin", rank: 1}, column{title: "Id"})
-	}
-	var ids []string
-	if long {
-		ids = shortIDs(entries)
 	}
 	for i, e := range entries {
 		row := []string{orNone(e.Name), command.Escape(cmp.Or(e.Secret, e.Mask))}

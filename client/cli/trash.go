@@ -96,11 +96,7 @@ func runRestore(ctx context.Context, inv *command.Invocation) error {
 
 // showRestored says what is back, and which names mean several entries by that.
 func (a *agent) showRestored(ctx context.Context, r ipc.RestoreReply) {
-	names := make([]string, len(r.Restored))
-	for i, e := range r.Restored {
-		names[i] = e.Name
-	}
-	a.inv.Printf("Restored %s.\n", countNames(len(names), names))
+	a.inv.Printf("Restored %s.\n", countNames(len(r.Restored), namesOf(r.Restored)))
 	advise(a.inv, "to take it back", "o2fa undo")
 	told := map[string]bool{"": true}
 	for _, e := range r.Restored {
@@ -190,4 +186,12 @@ func idsOf(entries []ipc.Entry) []string {
 		ids[i] = e.ID
 	}
 	return ids
+}
+
+func namesOf(entries []ipc.Entry) []string {
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name
+	}
+	return names
 }

@@ -29,9 +29,6 @@ o2fa trash empty -f    # asks nothing`,
 	}
 }
 
-// mostIDs is how many ids a request names: within ipc.MaxRequestBody.
-const mostIDs = 20_000
-
 func runEmpty(ctx context.Context, inv *command.Invocation) error {
 	if !inv.Bool("force") && !inv.CanAsk() {
 		return command.Usage(emptyUnasked(inv), "removing for good wants an answer, and nobody can be asked")
@@ -44,28 +41,12 @@ func runEmpty(ctx context.Context, inv *command.Invocation) error {
 	if err != nil {
 		return err
 	}
-	if len(found) > 0 && !inv.Bool("force") {
-		names := make([]string, len(found))
-		for i, e := range found {
-			names[i] = e.Name
-		}
-		yes, err := inv.Confirm(ctx, "Remove "+countNames(len(names), names)+" for good? (y/n): ")
-		if err != nil {
+	raw := []byte(`{"removed":0}`) // without an id the request would mean all
+	if len(found) > 0 {
+		if err := confirmRemoval(ctx, inv, found); err != nil {
 			return err
 		}
-		if !yes {
-			return &command.Failure{Exit: command.ExitOther, Code: "declined", Err: errors.New("nothing was removed: the answer was no")}
-		}
-	}
-	// By their ids, so that nothing goes that was deleted since; without one the
-	// request would mean all.
-	req := ipc.EmptyRequest{IDs: idsOf(found)}
-	if len(found) > mostIDs {
-		req.IDs = nil
-	}
-	raw := []byte(`{"removed":0}`)
-	if len(found) > 0 {
-		if raw, err = a.do(ctx, client.Request{Method: "POST", Path: ipc.PathEmpty, Body: req}); err != nil {
+		if raw, err = a.do(ctx, client.Request{Method: "POST", Path: ipc.PathEmpty, Body: removal(inv, found)}); err != nil {
 			return err
 		}
 	}
@@ -76,6 +57,30 @@ func runEmpty(ctx context.Context, inv *command.Invocation) error {
 		}
 		inv.Printf("Removed %s for good.\n", plural(r.Removed, "entry", "entries"))
 	})
+}
+
+// confirmRemoval asks, unless -f says not to; no is a failure.
+func confirmRemoval(ctx context.Context, inv *command.Invocation, found []ipc.Entry) error {
+	if inv.Bool("force") {
+		return nil
+	}
+	yes, err := inv.Confirm(ctx, "Remove "+countNames(len(found), namesOf(found))+" for good? (y/n): ")
+	if err == nil && !yes {
+		err = &command.Failure{Exit: command.ExitOther, Code: "declined", Err: errors.New("nothing was removed: the answer was no")}
+	}
+	return err
+}
+
+// mostIDs is how many ids a request names: within ipc.MaxRequestBody.
+const mostIDs = 20_000
+
+// removal names what to remove by its ids, so that nothing goes that was deleted
+// since the question; all of a trash that holds too much for that by no id.
+func removal(inv *command.Invocation, found []ipc.Entry) ipc.EmptyRequest {
+	if len(inv.Args) == 0 && len(found) > mostIDs {
+		return ipc.EmptyRequest{}
+	}
+	return ipc.EmptyRequest{IDs: idsOf(found)}
 }
 
 // toRemove returns what the call names, or all that is in the trash.

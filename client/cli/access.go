@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -31,7 +32,7 @@ func (a *agent) do(ctx context.Context, r client.Request) ([]byte, error) {
 			return nil, err
 		}
 		err = a.unlockByPassphrase(ctx)
-	case r.Path == ipc.PathEntries && r.Method == "POST" && wantsPassphrase(err) && a.mayChoosePassphrase():
+	case r.Path == ipc.PathEntries && r.Method == "POST" && wantsPassphrase(err) && a.mayChoosePassphrase(ctx):
 		err = a.initWithPassphrase(ctx)
 	default:
 		return raw, err
@@ -64,10 +65,30 @@ func wantsPassphrase(err error) bool {
 
 // mayChoosePassphrase says whether a passphrase may key a new vault: somebody
 // or some file has one, and no other keystore was demanded.
-func (a *agent) mayChoosePassphrase() bool {
-	kind := a.inv.Getenv(envKeystore)
-	free := kind == "" || kind == "auto" || kind == keystorePassphrase
-	return free && a.hasPassphrase()
+func (a *agent) mayChoosePassphrase(ctx context.Context) bool {
+	if !a.hasPassphrase() {
+		return false
+	}
+	kind := cmp.Or(a.inv.Getenv(envKeystore), a.setting(ctx, "keystore"))
+	return isFree(kind) || kind == keystorePassphrase
+}
+
+// isFree says whether a way to key a vault leaves open where the key goes.
+func isFree(kind string) bool { return kind == "" || kind == "auto" }
+
+// setting returns what the daemon has for a key of config.toml; nothing where it
+// cannot be asked.
+func (a *agent) setting(ctx context.Context, key string) string {
+	c, err := a.client.Config(ctx)
+	if err != nil {
+		return ""
+	}
+	for _, s := range c.Settings {
+		if s.Key == key {
+			return s.Value
+		}
+	}
+	return ""
 }
 
 // unlock opens the vault. Slots that need nobody come first, unless there is
@@ -80,7 +101,8 @@ func (a *agent) unlock(ctx context.Context) error {
 	if status.State == ipc.StateReady && status.Problem == nil {
 		return nil
 	}
-	if hasSlot(status, isAutomatic) {
+	// The daemon may have a passphrase file of its own.
+	if hasSlot(status, isAutomatic) || a.setting(ctx, "passphrase_file") != "" {
 		if _, err = a.client.Unlock(ctx, ipc.UnlockRequest{}); err == nil {
 			return nil
 		}
@@ -201,7 +223,7 @@ var errDiffer = errors.New("they differ")
 
 // initWithPassphrase makes the vault under a new passphrase.
 func (a *agent) initWithPassphrase(ctx context.Context) error {
-	if a.inv.Getenv(envKeystore) != keystorePassphrase {
+	if isFree(cmp.Or(a.inv.Getenv(envKeystore), a.setting(ctx, "keystore"))) {
 		a.explainPassphrase()
 	}
 	pass, err := a.newPassphrase(ctx)

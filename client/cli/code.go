@@ -47,14 +47,15 @@ func runCode(ctx context.Context, inv *command.Invocation) error {
 		return err
 	}
 	r := client.Request{Method: "POST", Path: ipc.PathCode, Query: map[string]string{"name": name}}
-	switch min := inv.Duration("min-valid"); {
-	case min < 0:
+	min := inv.Duration("min-valid")
+	if min < 0 {
 		return command.Usage(inv.Path+" --help", "--min-valid wants a time from 0 up, such as 5s")
-	case min > 0:
+	}
+	if inv.Given("min-valid") { // 0s, too: that is less than the setting may say
 		r.Query["min_valid"] = min.String()
-		if command.IsTerminal(inv.Err) {
-			a.slow = func(ctx context.Context) func() { return a.announceWait(ctx, name, min) }
-		}
+	}
+	if command.IsTerminal(inv.Err) && (min > 0 || !inv.Given("min-valid")) {
+		a.slow = func(ctx context.Context) func() { return a.announceWait(ctx, name, min) }
 	}
 	next := inv.Bool("next")
 	if next {

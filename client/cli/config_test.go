@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/o2fa/o2fa/internal/command"
+	"github.com/o2fa/o2fa/internal/command/ptytest"
 	"github.com/o2fa/o2fa/ipc"
 )
 
@@ -78,5 +79,30 @@ func TestConfigWithAMistake(t *testing.T) {
 		"o2fa: error: " + path + wrong + ": the file is left as it is\no2fa: hint: mend it with an editor, or remove it\n"})
 	if out := w.ok("status"); !strings.Contains(out, "Warning: "+path+wrong+"; the defaults stand in for it\n  Hint: mend the file") {
 		t.Errorf("%s", out)
+	}
+}
+
+// The daemon's own passphrase file opens the vault for whoever asks.
+func TestConfiguredPassphraseFile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("computes a passphrase's key several times")
+	}
+	w := started(t)
+	path := w.write("pass", "correct horse\n")
+	w.ok("config", "set", "passphrase_file", path)
+	w.Config.Keystore = ""
+	w.Stop(t)
+	w.Start(t)
+	w.ok("config", "set", "keystore", "passphrase")
+	p := ptytest.New(t)
+	if got := <-w.sit(p, "init"); got.code != 0 || p.Screen() != "" || !strings.Contains(got.out, "Opened by: passphrase\n") {
+		t.Errorf("%v %q", got, p.Screen())
+	}
+	w.ok("lock")
+	w.want("unlock", outcome{0, "State: ready\n", ""})
+	w.ok("lock")
+	w.ok("config", "unset", "passphrase_file")
+	if got := w.run("", "unlock"); got.code != 5 {
+		t.Errorf("%v", got)
 	}
 }

@@ -24,7 +24,8 @@ func initCommand() *command.Command {
   keyfile     in a file beside the vault: for machines without people; whoever
               reads both has every secret
 
-The environment variable O2FA_KEYSTORE decides where --keystore does not.`,
+The environment variable O2FA_KEYSTORE decides where --keystore does not, and
+then the setting keystore: "o2fa help config".`,
 		Example: `o2fa init
 o2fa init --keystore passphrase
 O2FA_PASSPHRASE_FILE=~/.o2fa-passphrase o2fa init --keystore passphrase`,
@@ -40,13 +41,14 @@ func runInit(ctx context.Context, inv *command.Invocation) error {
 		return err
 	}
 	req := ipc.InitRequest{Keystore: cmp.Or(inv.String("keystore"), inv.Getenv(envKeystore))}
-	free := req.Keystore == "" || req.Keystore == "auto"
-	if req.Keystore == keystorePassphrase || free {
+	kind := cmp.Or(req.Keystore, a.setting(ctx, "keystore"))
+	free := isFree(kind)
+	if kind == keystorePassphrase || free {
 		if req.Passphrase, err = a.passphraseFile(); err != nil {
 			return err
 		}
 	}
-	if req.Keystore == keystorePassphrase && req.Passphrase == "" && inv.CanAsk() {
+	if kind == keystorePassphrase && req.Passphrase == "" && inv.CanAsk() && a.setting(ctx, "passphrase_file") == "" {
 		// Whoever has a vault already is told so, not asked for a passphrase.
 		status, err := a.client.Status(ctx)
 		if err == nil && status.State == ipc.StateUninitialized {

@@ -135,20 +135,28 @@ func TestEmptyList(t *testing.T) {
 func TestWaitIsAnnounced(t *testing.T) {
 	const list = `{"entries":[{"id":"1","name":"github","period":3600},{"id":"2","name":"other","period":30}]}`
 	for _, tc := range []struct {
-		args, list string
-		told       bool
+		args, setting, list string
+		told                bool
 	}{
-		{"code GitHub --min-valid 1h", list, true},
-		{"code hub --min-valid 1h --json", list, true},
-		{"code nobody --min-valid 1h", list, false}, // by a rule that the client does not know
-		{"code github --min-valid 1ns", list, false},
-		{"code github --min-valid 1h", `{"entries":[{"id":"1","name":"github","counter":3}]}`, false},
+		{"code GitHub --min-valid 1h", "0s", list, true},
+		{"code hub --min-valid 1h --json", "0s", list, true},
+		{"code nobody --min-valid 1h", "0s", list, false}, // by a rule that the client does not know
+		{"code github --min-valid 1ns", "1h", list, false},
+		{"code github --min-valid 1h", "0s", `{"entries":[{"id":"1","name":"github","counter":3}]}`, false},
+		{"code github", "1h", list, true},
+		{"code github", "0s", "", false},
 	} {
-		t.Run(tc.args, func(t *testing.T) {
+		t.Run(tc.args+" "+tc.setting, func(t *testing.T) {
 			w := newWorld(t)
 			asked, answer := make(chan struct{}), make(chan struct{})
 			w.env["O2FA_SOCKET"] = serve(t, func(r *http.Request) (int, string) {
-				if r.URL.Path == ipc.PathEntries {
+				switch r.URL.Path {
+				case ipc.PathConfig:
+					if tc.list == "" { // nothing more will be asked
+						defer close(asked)
+					}
+					return 200, `{"settings":[{"key":"min_valid","value":"` + tc.setting + `"}]}`
+				case ipc.PathEntries:
 					defer close(asked)
 					return 200, tc.list
 				}
@@ -228,20 +236,26 @@ func TestPassphrase(t *testing.T) {
 func TestPassphraseInsteadOfAKeyring(t *testing.T) {
 	const noKeyring = `{"error":{"code":"keystore","message":"no keyring answers","hint":"o2fa init --keystore passphrase"}}`
 	for _, tc := range []struct {
-		args, keystore, calls string
-		code                  int
+		args, keystore, setting, calls string
+		code                           int
 	}{
-		{"init", "", "init , init passphrase horse, ", 0},
-		{"init --keystore auto", "keyring", "init auto, init passphrase horse, ", 0},
-		{"init", "keyring", "init keyring, ", 1},
-		{"add " + rfcSecret, "", "entries , init passphrase horse, entries , ", 0},
-		{"add " + rfcSecret, "keyring", "entries keyring, ", 1},
+		{"init", "", "auto", "init , init passphrase horse, ", 0},
+		{"init --keystore auto", "keyring", "keyring", "init auto, init passphrase horse, ", 0},
+		{"init", "keyring", "auto", "init keyring, ", 1},
+		{"init", "", "keyring", "init , ", 1},
+		{"init", "auto", "keyring", "init auto, init passphrase horse, ", 0},
+		{"add " + rfcSecret, "", "auto", "entries , init passphrase horse, entries , ", 0},
+		{"add " + rfcSecret, "keyring", "auto", "entries keyring, ", 1},
+		{"add " + rfcSecret, "", "keyring", "entries , ", 1},
 	} {
-		t.Run(tc.args+" "+tc.keystore, func(t *testing.T) {
+		t.Run(tc.args+" "+tc.keystore+" "+tc.setting, func(t *testing.T) {
 			var calls strings.Builder
 			made := false
 			w := newWorld(t)
 			w.env["O2FA_SOCKET"] = serve(t, func(r *http.Request) (int, string) {
+				if r.URL.Path == ipc.PathConfig {
+					return 200, `{"settings":[{"key":"keystore","value":"` + tc.setting + `"}]}`
+				}
 				var body struct{ Keystore, Passphrase string }
 				if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
 					return 400, ""

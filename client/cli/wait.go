@@ -13,9 +13,10 @@ import (
 // waitNotice is how long a person waits without a word.
 const waitNotice = 300 * time.Millisecond
 
-// announceWait tells a person how long the request for a code of at least min
-// will take, once it takes a while. It only asks for the list: to ask for the
-// code would use one up where the entry counts. done ends it.
+// announceWait tells a person how long the request for a code of at least min, or
+// of what the settings say for 0, will take, once it takes a while. It only asks
+// for the list: to ask for the code would use one up where the entry counts. done
+// ends it.
 func (a *agent) announceWait(ctx context.Context, name string, min time.Duration) (done func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var mu sync.Mutex // guards over, and the terminal until it is set
@@ -23,6 +24,12 @@ func (a *agent) announceWait(ctx context.Context, name string, min time.Duration
 	timer := time.AfterFunc(waitNotice, func() {
 		quiet := *a.client
 		quiet.NoStart = true
+		if min == 0 {
+			min, _ = time.ParseDuration((&agent{inv: a.inv, client: &quiet}).setting(ctx, "min_valid")) // 0 if that is not known
+		}
+		if min == 0 {
+			return
+		}
 		list, err := quiet.Entries(ctx, "", false)
 		if err != nil {
 			return

@@ -126,6 +126,17 @@ func spied(t *testing.T, bin string) string {
 	return dir
 }
 
+// press types a call of o2fa and some keys, waits for what is to be shown then,
+// and throws the line away.
+func (s *shellSession) press(typed, want string) {
+	s.t.Helper()
+	before := len(s.term.Screen())
+	s.term.Type("o2fa " + typed)
+	s.term.ExpectAfter(before, want)
+	s.term.Type("\x03")
+	s.line("true")
+}
+
 // shellNames are names that mean something to one shell or another.
 var shellNames = []string{
 	"my bank", "my big bank", "git:hub", "git:lab", "it's", `a"b`, "cost$5", `back\slash`, "paren(x)", "Zürich 日本", "-dash", "semi;colon",

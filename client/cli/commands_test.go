@@ -310,7 +310,7 @@ func TestHintsOfMisspeltCommands(t *testing.T) {
 		"ad otpauth://totp/x":        "o2fa add",
 		"help lits":                  "o2fa help list",
 		"-x":                         "o2fa help",
-		"--min-valid 5s code github": "o2fa code --help",
+		"--min-valid 5s code github": "o2fa code --min-valid 5s github",
 		"code":                       "o2fa list",
 		"edit":                       "o2fa list",
 		"edti":                       "o2fa edit NAME...",

@@ -58,7 +58,7 @@ func failure(inv *command.Invocation, err error) error {
 		return f
 	}
 	f.Candidates, f.Details = wire.Candidates, choices(wire.Candidates)
-	if wire.Code == ipc.CodeAmbiguous {
+	if wire.Code == ipc.CodeAmbiguous || wire.Code == ipc.CodeNotFound && len(wire.Candidates) == 1 && !inv.Command.Wary {
 		f.Hint = inv.Path + " " + distinct(wire.Candidates)
 	}
 	return f

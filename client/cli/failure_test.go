@@ -31,9 +31,9 @@ func TestEveryCodeHasAnExit(t *testing.T) {
 			t.Errorf("no exit code was decided for %s", code)
 		}
 		var f *command.Failure
-		err := failure(&command.Invocation{Path: "o2fa code"}, fmt.Errorf("doing: %w", &ipc.Error{Code: code, Message: "m", Hint: "h", Candidates: []ipc.Entry{{ID: "1", Mask: "a...b"}}}))
+		err := failure(&command.Invocation{Path: "o2fa code", Command: codeCommand()}, fmt.Errorf("doing: %w", &ipc.Error{Code: code, Message: "m", Hint: "h", Candidates: []ipc.Entry{{ID: "1", Mask: "a...b"}}}))
 		hint := "h"
-		if code == ipc.CodeAmbiguous {
+		if code == ipc.CodeAmbiguous || code == ipc.CodeNotFound {
 			hint = "o2fa code 1"
 		}
 		if !errors.As(err, &f) || f.Exit != exit || f.Code != string(code) || f.Hint != hint || f.Details[0] != "1  None  a...b" {
@@ -87,7 +87,7 @@ func TestHintOfAnAmbiguousName(t *testing.T) {
 		{[]ipc.Entry{{ID: one, Name: open2faSecret}, {ID: two, Name: "b"}}, "11111111"},
 	} {
 		var f *command.Failure
-		err := failure(&command.Invocation{Path: "o2fa code"}, &ipc.Error{Code: ipc.CodeAmbiguous, Candidates: tc.entries})
+		err := failure(&command.Invocation{Path: "o2fa code", Command: codeCommand()}, &ipc.Error{Code: ipc.CodeAmbiguous, Candidates: tc.entries})
 		if !errors.As(err, &f) || f.Hint != "o2fa code "+tc.want {
 			t.Errorf("%+v: %v", tc.entries, f)
 		}

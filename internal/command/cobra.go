@@ -3,6 +3,7 @@ package command
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,7 +19,7 @@ func (inv *Invocation) parse(args []string) error {
 	c := build(inv.Command)
 	addFlags(c.Flags(), append(slices.Clip(inv.flags), ownHelp))
 	if err := c.ParseFlags(args); err != nil {
-		return flagFailure(inv.Path, err)
+		return inv.flagFailure(args, err)
 	}
 	inv.Args = c.Flags().Args()
 	inv.given = make(map[string]any)
@@ -96,16 +97,26 @@ var kinds = [...]struct{ kind, wants string }{
 
 // flagFailure puts a parser's error into our words. It never repeats a value:
 // what stands in the wrong place may be a secret.
-func flagFailure(path string, err error) error {
-	hint := path + " --help"
+func (inv *Invocation) flagFailure(args []string, err error) error {
+	hint := inv.Path + " --help"
 	var unknown *pflag.NotExistError
 	var missing *pflag.ValueRequiredError
 	var invalid *pflag.InvalidValueError
 	switch {
 	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "":
-		return Usage(hint, "%s has no flag -%s", path, unknown.GetSpecifiedName()[:1])
-	case errors.As(err, &unknown) && len(unknown.GetSpecifiedName()) <= longestTypo:
-		return Usage(hint, "%s has no flag --%s", path, unknown.GetSpecifiedName())
+		for _, arg := range args {
+			if name, _, _ := strings.Cut(arg, "="); len(name) > 2 && name[0] == '-' && strings.HasSuffix(arg, unknown.GetSpecifiedShortnames()) {
+				hint, _ = inv.meant(args, name, hint) // a long name behind one dash
+				break
+			}
+		}
+		return Usage(hint, "%s has no flag -%s", inv.Path, unknown.GetSpecifiedName()[:1])
+	case errors.As(err, &unknown):
+		name := unknown.GetSpecifiedName()
+		hint, known := inv.meant(args, "--"+name, hint)
+		if known || len(name) <= longestTypo {
+			return Usage(hint, "%s has no flag --%s", inv.Path, name)
+		}
 	case errors.As(err, &missing):
 		return Usage(hint, "flag --%s wants a value", missing.GetFlag().Name)
 	case errors.As(err, &invalid):
@@ -117,5 +128,27 @@ func flagFailure(path string, err error) error {
 		}
 		return Usage(hint, "flag --%s wants %s", invalid.GetFlag().Name, wants)
 	}
-	return Usage(hint, "%s has no such flag", path)
+	return Usage(hint, "%s has no such flag", inv.Path)
+}
+
+// meant returns the call with the flag that word was probably meant for in its
+// place, or else the hint that is given. ok says whether there is such a flag.
+func (inv *Invocation) meant(args []string, word, hint string) (_ string, ok bool) {
+	near := nearFlag(append(slices.Clip(inv.flags), ownHelp), strings.TrimLeft(word, "-"))
+	if near == nil {
+		return hint, false
+	}
+	words := slices.Clone(args)
+	for i, arg := range words {
+		if name, value, hasValue := strings.Cut(arg, "="); name == word {
+			words[i] = "--" + near.Name
+			if hasValue {
+				words[i] += "=" + value
+			}
+		}
+	}
+	if MayBeSecret(words...) {
+		return strings.TrimSpace(inv.Path + " --" + near.Name + " " + near.Value), true
+	}
+	return inv.Path + " " + Quote(words...), true
 }

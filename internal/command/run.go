@@ -146,7 +146,7 @@ const longestTypo = 12
 func unknown(chain []*Command, words []string, i int) error {
 	cmd, path, word := chain[len(chain)-1], invocation(chain, Stdio{}).Path, words[i]
 	if strings.HasPrefix(word, "-") {
-		return unknownFlag(cmd, path, words[i:])
+		return unknownFlag(chain, words[i:])
 	}
 	program, below, nested := strings.Cut(path, " ")
 	hints := []string{program + " help"}
@@ -184,17 +184,23 @@ func typed(c *Command, words []string) string {
 
 // unknownFlag returns the failure of a first word that is no flag of the
 // program. Flags of a command stand after its name.
-func unknownFlag(cmd *Command, path string, words []string) error {
-	hint := path + " help"
-	for _, word := range words {
-		if sub := cmd.find(word); sub != nil {
-			hint = path + " " + sub.Name() + " --help"
-			break
-		}
-	}
+func unknownFlag(chain []*Command, words []string) error {
+	cmd, inv := chain[len(chain)-1], invocation(chain, Stdio{})
 	name, _, _ := strings.Cut(words[0], "=")
-	if len(name) > longestTypo {
-		return Usage(hint, "%s has no such flag", path)
+	hint, known := inv.meant(words, name, inv.Path+" help")
+	for i, word := range words {
+		sub := cmd.find(word)
+		if sub == nil {
+			continue
+		}
+		of := invocation(append(slices.Clip(chain), sub), Stdio{})
+		if !known {
+			hint, known = of.meant(slices.Concat(words[:i], words[i+1:]), name, of.Path+" --help")
+		}
+		break
 	}
-	return Usage(hint, "%s has no flag %s", path, name)
+	if !known && len(name) > longestTypo {
+		return Usage(hint, "%s has no such flag", inv.Path)
+	}
+	return Usage(hint, "%s has no flag %s", inv.Path, name)
 }

@@ -39,6 +39,37 @@ func suggest(c *Command, word string) *Command {
 	return near
 }
 
+// nearFlag returns the flag that name, without dashes, was probably meant for:
+// the only one that begins so, else the one that is nearest. Where two are
+// equally near it returns none.
+func nearFlag(flags []Flag, name string) *Flag {
+	var begun, near *Flag
+	count, least := 0, min(maxTypos, len(name)/2)+1
+	for i, f := range flags {
+		if f.Name == name || slices.Contains(f.Aliases, name) {
+			return &flags[i]
+		}
+		if len(name) > 1 && strings.HasPrefix(f.Name, name) {
+			begun = &flags[i]
+			count++
+		}
+		d := distance(name, f.Name)
+		for _, alias := range f.Aliases {
+			d = min(d, distance(name, alias))
+		}
+		switch {
+		case d < least:
+			near, least = &flags[i], d
+		case d == least:
+			near = nil
+		}
+	}
+	if count == 1 {
+		return begun
+	}
+	return near
+}
+
 // distance returns how many letters have to be put in, left out, changed, or
 // swapped with their neighbour to make b out of a.
 func distance(a, b string) int {

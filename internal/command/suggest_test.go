@@ -2,9 +2,11 @@ package command
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestSuggest(t *testing.T) {
@@ -139,6 +141,39 @@ More: prog help COMMAND | commands | exit-codes
 		var out bytes.Buffer
 		if code := Run(t.Context(), top, strings.Fields(args), Stdio{Out: &out, Err: &out}); code != 0 || out.String() != want {
 			t.Errorf("%q: exit %d\n%s", args, code, out.String())
+		}
+	}
+}
+
+// A misspelt flag is told from what there is, and the call that was meant is the
+// hint; unless it may hold a secret.
+func TestMisspeltFlags(t *testing.T) {
+	top := &Command{Use: "prog COMMAND", Flags: []Flag{JSONFlag}, Sub: []*Command{{Use: "list [TEXT...]", MaxArgs: -1, Flags: []Flag{
+		{Name: "secrets", Short: "s", Aliases: []string{"secret"}, Default: false}, {Name: "min-valid", Default: time.Duration(0), Value: "TIME"},
+		{Name: "tag", Default: []string(nil), Value: "TAG"}, {Name: "top", Default: false}, {Name: "tot", Default: false}},
+		Run: func(context.Context, *Invocation) error { return nil }}}}
+	for args, want := range map[string]string{
+		"list --secrts":                  "prog list has no flag --secrts\nprog: hint: prog list --secrets",
+		"list --secrts x y":              "prog list has no flag --secrts\nprog: hint: prog list --secrets x y",
+		"list --secr":                    "prog list has no flag --secr\nprog: hint: prog list --secrets",
+		"list --min 5s":                  "prog list has no flag --min\nprog: hint: prog list --min-valid 5s",
+		"list --min-vaild=5s":            "prog list has no flag --min-vaild\nprog: hint: prog list --min-valid=5s",
+		"list -secrets":                  "prog list has no flag -e\nprog: hint: prog list --secrets",
+		"list -jsno":                     "prog list has no flag -j\nprog: hint: prog list --json",
+		"list --hepl":                    "prog list has no flag --hepl\nprog: hint: prog list --help",
+		"list --to":                      "prog list has no flag --to\nprog: hint: prog list --help",
+		"list --frobnicate":              "prog list has no flag --frobnicate\nprog: hint: prog list --help",
+		"list --x":                       "prog list has no flag --x\nprog: hint: prog list --help",
+		"list --tga JBSWY3DPEHPK3PXP":    "prog list has no flag --tga\nprog: hint: prog list --tag TAG",
+		"list --JBSWY3DPEHPK3PXP":        "prog list has no such flag\nprog: hint: prog list --help",
+		"--jsno list x":                  "prog has no flag --jsno\nprog: hint: prog --json list x",
+		"--min-valid 5s list x":          "prog has no flag --min-valid\nprog: hint: prog list --min-valid 5s x",
+		"--frobnicate list":              "prog has no flag --frobnicate\nprog: hint: prog list --help",
+		"--frobnicated-very-much listen": "prog has no such flag\nprog: hint: prog help",
+	} {
+		var errs bytes.Buffer
+		if code := Run(t.Context(), top, strings.Fields(args), Stdio{Err: &errs}); code != ExitUsage || errs.String() != "prog: error: "+want+"\n" {
+			t.Errorf("%s: exit %d\n%swant %s", args, code, errs.String(), want)
 		}
 	}
 }

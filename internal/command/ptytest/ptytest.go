@@ -76,12 +76,18 @@ func (p *Terminal) Screen() string {
 // Expect waits until text was shown.
 func (p *Terminal) Expect(text string) {
 	p.t.Helper()
+	p.ExpectAfter(0, text)
+}
+
+// ExpectAfter waits until text was shown, beyond the first seen bytes.
+func (p *Terminal) ExpectAfter(seen int, text string) {
+	p.t.Helper()
 	deadline := time.After(20 * time.Second)
-	for !strings.Contains(p.Screen(), text) {
+	for !strings.Contains(p.Screen()[seen:], text) {
 		select {
 		case <-p.more:
 		case <-deadline:
-			p.t.Fatalf("the terminal never showed %q but %q", text, p.Screen())
+			p.t.Fatalf("the terminal never showed %q but %q", text, p.Screen()[seen:])
 		}
 	}
 }

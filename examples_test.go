@@ -2,10 +2,8 @@ package o2fa_test
 
 import (
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"runtime"
-	"slices"
 	"strings"
 	"testing"
 
@@ -14,31 +12,46 @@ import (
 )
 
 // exampleSetup makes what the examples of the help take for granted: some
-// entries, one of them in the trash, the files that are named, and no daemon of
-// the example before.
+// entries, and one in the trash.
 const exampleSetup = `set -e
-cd "$HOME" && rm -rf .open2fa && mkdir -p .config/fish/completions .local/share/bash-completion/completions functions
-echo JBSWY3DPEHPK3PXP >secret.txt; echo 'a passphrase of some words' >.o2fa-passphrase
-{
+cd "$HOME"
 o2fa init
+o2fa add --name old I65VU7K5ZQL7WB4E
+o2fa delete -f old
 for name in github 'my bank' gitlab; do printf "%s" "$name of 2026" | base32 | o2fa add --name "$name" -; done
-o2fa add --type hotp --name token GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ; o2fa add --name old I65VU7K5ZQL7WB4E; o2fa delete -f old
-} >/dev/null
-fpath=$HOME/functions
+o2fa add --type hotp --name token GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ
+o2fa add --name first JBSWY3DPEHPK3PXP
+mkdir -p .config/fish/completions .local/share/bash-completion/completions
+`
+
+// exampleFresh puts that back, and the files that examples read.
+const exampleFresh = `set -e
+cd "$HOME"
+[ -d made ] || mv .open2fa made
+rm -rf .open2fa
+cp -a made .open2fa
+echo 'KRSXG5CTMVRXEZLUKRSXG5CT' >secret.txt
+echo 'a note' >note.txt
+echo 'a passphrase of some words' >.o2fa-passphrase
+chmod 600 .o2fa-passphrase
 `
 
 // exampleEnds says how examples end that do not end with 0, or what they need
 // before. Where nobody sits, o2fa cannot ask.
 var exampleEnds = []struct {
 	line   *regexp.Regexp
-	before string
+	before string // more of the script
 	code   int
 }{
-	{regexp.MustCompile(`^o2fa add$`), "", 2},
-	{regexp.MustCompile(`^o2fa delete github$`), "", 2},
-	{regexp.MustCompile(`o2fa init$`), "", 1},                  // there is a vault
-	{regexp.MustCompile(`o2fa init --keystore`), "remove", 0},  // a first vault
-	{regexp.MustCompile(`o2fa unlock --no-input$`), "lock", 0}, // by the key file
+	{regexp.MustCompile(`^o2fa (add|edit github)$`), "", 2},
+	{regexp.MustCompile(`^o2fa (delete github|trash empty|trash empty github)$`), "", 2},
+	{regexp.MustCompile(`^o2fa delete -s - `), "o2fa add - x <secret.txt", 2},
+	{regexp.MustCompile(`^o2fa trash (restore|empty) github`), "o2fa delete -f github", 0},
+	{regexp.MustCompile(`^o2fa trash restore [0-9a-f]{8}`), "", 3}, // whose ids those are
+	{regexp.MustCompile(`o2fa init$`), "rm -r .open2fa", 0},
+	{regexp.MustCompile(`^o2fa init --keystore passphrase$`), "rm -r .open2fa", 1},
+	{regexp.MustCompile(`FILE=\S+ o2fa init --keystore`), "rm -r .open2fa", 0},
+	{regexp.MustCompile(`o2fa unlock`), "o2fa lock", 0}, // by the key file
 }
 
 // TestExamplesRun carries out every example of the help as a shell does.
@@ -47,11 +60,13 @@ func TestExamplesRun(t *testing.T) {
 		t.Skip("the examples show a Unix shell")
 	}
 	bin, u := buildPrograms(t), newUser(t)
+	environ := append(u.environ(), "PATH="+bin+":"+u.b.environ("PATH"))
+	bash(t, u, environ, exampleSetup, 0)
 	var walk func(c *command.Command)
 	walk = func(c *command.Command) {
 		for line := range strings.Lines(c.Example) {
 			example, _, _ := strings.Cut(strings.TrimSpace(line), "  #")
-			t.Run(example, func(t *testing.T) { runExample(t, u, bin, strings.TrimSpace(example)) })
+			t.Run(example, func(t *testing.T) { runExample(t, u, environ, strings.TrimSpace(example)) })
 		}
 		for _, sub := range c.Sub {
 			walk(sub)
@@ -60,31 +75,26 @@ func TestExamplesRun(t *testing.T) {
 	walk(clientcli.Commands())
 }
 
-func runExample(t *testing.T, u *user, bin, example string) {
+func runExample(t *testing.T, u *user, environ []string, example string) {
 	for _, dir := range u.b.profiles() {
 		stopDaemon(t, u.b, dir)
 	}
-	script, want := exampleSetup, 0
+	script, want := exampleFresh, 0
 	for _, e := range exampleEnds {
-		if !e.line.MatchString(example) {
-			continue
-		}
-		want = e.code
-		switch e.before {
-		case "remove":
-			script = strings.Replace(script, "o2fa init\n", "exit 0\n", 1)
-		case "lock":
-			script += "o2fa lock\n"
+		if e.line.MatchString(example) {
+			script += e.before + "\n"
+			want = max(want, e.code)
 		}
 	}
-	environ := slices.Concat(u.environ(), []string{"PATH=" + bin + ":" + u.b.environ("PATH")})
-	prepare := exec.Command("bash", "-c", script)
-	prepare.Env = environ
-	if out, err := prepare.CombinedOutput(); err != nil {
-		t.Fatalf("preparing: %v\n%s", err, out)
-	}
-	cmd := exec.Command("bash", "-c", "fpath=$HOME/functions\n"+example)
-	cmd.Env, cmd.Dir = environ, filepath.Join(u.b.work)
+	bash(t, u, environ, script, 0)
+	bash(t, u, environ, example, want)
+}
+
+// bash runs a script, which must end with a code.
+func bash(t *testing.T, u *user, environ []string, script string, want int) {
+	t.Helper()
+	cmd := exec.Command("bash", "-c", script)
+	cmd.Env, cmd.Dir = environ, u.b.work
 	out, err := cmd.CombinedOutput()
 	if code := exitCode(err); code != want {
 		t.Errorf("exit code %d, want %d\n%s", code, want, out)

@@ -133,7 +133,7 @@ func (s *shellSession) press(typed, want string) {
 	before := len(s.term.Screen())
 	s.term.Type("o2fa " + typed)
 	s.term.ExpectAfter(before, want)
-	s.term.Type("\x03")
+	s.term.Type(" \x15") // the blank leaves a menu
 	s.line("true")
 }
 
@@ -141,7 +141,7 @@ func (s *shellSession) press(typed, want string) {
 var shellNames = []string{
 	"my bank", "my big bank", "git:hub", "git:lab", "it's", `a"b`, "cost$5", `back\slash`, "paren(x)", "Zürich 日本", "-dash", "semi;colon",
 	"wow!x", "tick`x", "two  blanks", "GitLab x", "~home", "*glob", "#hash", "=eq", "ann@example.com", "run $(touch pwned)", "percent%d", "brace{a,b}",
-	"curly’s", `q"u'o\te`, "<less", "|pipe", "[set]", "?any", "^caret", "&and", "back\\", "evil\x1b[2J", "evil\u202etxt", "new\nline",
+	"curly’s", `q"u'o\te`, "<less", "|pipe", "[set]", "?any", "^caret", "&and", "back\\", "list one", "list two", "list \x1b[7777z", "list \u202etxt", "list\nline",
 }
 
 // nameOf returns arguments of code without flags.
@@ -183,10 +183,18 @@ func TestNamesInShells(t *testing.T) {
 					t.Errorf("o2fa %s<TAB> is %q and gives the code of %q, want %q", tc.typed, words, code.Name, tc.want)
 				}
 			}
+			for typed, want := range map[string]string{
+				"code my\t\t\t": "ig bank", "code lis\t\t\t": "two", "list --\t\t": "print the reply as JSON", "trash re\t": "restore", "unl\t": "unlock",
+				"add --type=h\t": "--type=hotp", "help exi\t": "exit-codes", "add --algorithm sha2\t": "SHA256", "\t\t": "Show how to use a command",
+			} {
+				s.press(typed, want)
+			}
+			s.press("code $(touch pwned) \t", "")
+			s.press("code `touch pwned` \t", "")
 			if _, err := os.Stat(filepath.Join(u.b.work, "pwned")); err == nil {
 				t.Error("to complete ran what stood in a name")
 			}
-			if screen := s.term.Screen(); strings.Contains(screen, "\x1b[2Jx") || strings.Contains(screen, "\u202e") {
+			if screen := s.term.Screen(); strings.Contains(screen, "7777z") || strings.Contains(screen, "\u202e") {
 				t.Error("a name was shown raw")
 			}
 			if t.Failed() {

@@ -155,7 +155,7 @@ func TestHelpFitsOnAScreen(t *testing.T) {
 		}
 	}
 	for _, c := range root().Sub {
-		if !strings.Contains(all, "\n  "+command.Pad(c.Name(), 10)+" "+c.Short+"\n") || !regexp.MustCompile(`[ ,]`+c.Name()+`[ ,\n]`).MatchString(help) {
+		if !strings.Contains(all, "\n  "+command.Pad(c.Name(), 11)+" "+c.Short+"\n") || !regexp.MustCompile(`[ ,]`+c.Name()+`[ ,\n]`).MatchString(help) {
 			t.Errorf("%s is missing", c.Name())
 		}
 	}

@@ -186,7 +186,9 @@ func (inv *Invocation) PrintHelp(chain []*Command) {
 func writeCommands(b *strings.Builder, commands []*Command, terse []string) {
 	width := 10
 	for _, sub := range commands {
-		width = max(width, len(sub.Name()))
+		if !slices.Contains(terse, sub.Group) {
+			width = max(width, len(sub.Name())+1)
+		}
 	}
 	b.WriteString("\n")
 	for i, sub := range commands {

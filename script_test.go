@@ -421,7 +421,7 @@ func lookProgram(ts *testscript.TestScript, name string) string {
 func scriptEnv(ts *testscript.TestScript) []string {
 	env := []string{"GOCOVERDIR=" + os.Getenv("GOCOVERDIR")}
 	for _, name := range []string{"HOME", "USERPROFILE", "PATH", "TMPDIR", "XDG_RUNTIME_DIR", "OPEN2FA_DIR", "OPEN2FA_UUID", "OPEN2FA_API_URL",
-		"O2FA_SOCKET", "O2FA_KEYSTORE", "O2FA_PASSPHRASE_FILE", "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "SYSTEMROOT"} {
+		"O2FA_SOCKET", "O2FA_KEYSTORE", "O2FA_PASSPHRASE_FILE", "COMPLETE_LINE", "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "SYSTEMROOT"} {
 		env = append(env, name+"="+ts.Getenv(name))
 	}
 	return env

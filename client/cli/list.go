@@ -38,8 +38,9 @@ o2fa list --json    # with all that there is`,
 			{Name: "tag", Default: "", Value: "TAG", Usage: "only entries with that tag, in any case", Complete: tagNames},
 			{Name: "pinned", Default: false, Usage: "only pinned entries"},
 		},
-		MaxArgs: -1,
-		Run:     runList,
+		MaxArgs:  -1,
+		Complete: entryNames,
+		Run:      runList,
 	}
 }
 

@@ -76,20 +76,23 @@ func (p *Terminal) Screen() string {
 // Expect waits until text was shown.
 func (p *Terminal) Expect(text string) {
 	p.t.Helper()
-	p.ExpectAfter(0, text)
+	if !p.Await(0, text, 20*time.Second) {
+		p.t.Fatalf("the terminal never showed %q but %q", text, p.Screen())
+	}
 }
 
-// ExpectAfter waits until text was shown, beyond the first seen bytes.
-func (p *Terminal) ExpectAfter(seen int, text string) {
-	p.t.Helper()
-	deadline := time.After(20 * time.Second)
+// Await waits until text was shown beyond the first seen bytes, at most for a
+// time, and says whether it was.
+func (p *Terminal) Await(seen int, text string, most time.Duration) bool {
+	deadline := time.After(most)
 	for !strings.Contains(p.Screen()[seen:], text) {
 		select {
 		case <-p.more:
 		case <-deadline:
-			p.t.Fatalf("the terminal never showed %q but %q", text, p.Screen()[seen:])
+			return false
 		}
 	}
+	return true
 }
 
 // Type types text.

@@ -44,7 +44,7 @@ var exampleEnds = []struct {
 	code   int
 }{
 	{regexp.MustCompile(`^o2fa (add|edit github)$`), "", 2},
-	{regexp.MustCompile(`^o2fa (delete github|trash empty|trash empty github)$`), "", 2},
+	{regexp.MustCompile(`^o2fa (delete github|trash empty|trash empty github|reset)$`), "", 2},
 	{regexp.MustCompile(`^o2fa delete -s - `), "o2fa add - x <secret.txt", 2},
 	{regexp.MustCompile(`^o2fa trash (restore|empty) github`), "o2fa delete -f github", 0},
 	{regexp.MustCompile(`^o2fa trash restore [0-9a-f]{8}`), "", 3}, // whose ids those are
@@ -97,6 +97,6 @@ func bash(t *testing.T, u *user, environ []string, script string, want int) {
 	cmd.Env, cmd.Dir = environ, u.b.work
 	out, err := cmd.CombinedOutput()
 	if code := exitCode(err); code != want {
-		t.Errorf("exit code %d, want %d\n%s", code, want, out)
+		t.Errorf("exit code %d, want %d (see exampleEnds)\n%s", code, want, out)
 	}
 }

@@ -109,15 +109,3 @@ func tagNames(ctx context.Context, c *command.Completion) (found []command.Candi
 // maxTagged is how many entries are looked at for their tags: as many as fit in
 // the time that completing has.
 const maxTagged = 5000
-
-// settingNames completes a key of the configuration.
-func settingNames(ctx context.Context, c *command.Completion) (found []command.Candidate) {
-	if len(c.Args) > 0 {
-		return nil // its value
-	}
-	reply, _ := ask[ipc.Config](ctx, c, ipc.PathConfig, nil)
-	for _, s := range reply.Settings {
-		found = append(found, command.Candidate{Value: s.Key, Text: s.Usage})
-	}
-	return found
-}

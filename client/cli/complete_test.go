@@ -148,20 +148,3 @@ func TestCompleteVeryMany(t *testing.T) {
 	})
 	w.wantTab("o2fa code x a", "aab|aac|a…")
 }
-
-func TestCompleteSettings(t *testing.T) {
-	w := newWorld(t)
-	w.env["O2FA_SOCKET"] = serve(t, func(r *http.Request) (int, string) {
-		if r.URL.Path == ipc.PathStatus {
-			return 200, `{"state":"ready"}`
-		}
-		return 200, `{"settings":[{"key":"lock_after","usage":"when to lock"}]}`
-	})
-	c := &command.Completion{Stdio: command.Stdio{Getenv: w.getenv}}
-	if found := settingNames(t.Context(), c); len(found) != 1 || found[0] != (command.Candidate{Value: "lock_after", Text: "when to lock"}) {
-		t.Errorf("%v", found)
-	}
-	if c.Args = []string{"lock_after"}; settingNames(t.Context(), c) != nil {
-		t.Error("its value is a key")
-	}
-}

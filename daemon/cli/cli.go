@@ -48,6 +48,7 @@ The command line o2fa starts it when it is needed; nobody has to.`,
 		Files: []command.Item{
 			{Name: "~/.open2fa/vault.db", Text: "the entries, sealed"},
 			{Name: "~/.open2fa/vault.key", Text: "the key, where it is kept in a file"},
+			{Name: "~/.open2fa/config.toml", Text: "settings; \"o2fa config\" changes them"},
 			{Name: "~/.open2fa/secrets.json", Text: "open2fa's secrets, in clear: read, never written"},
 			{Name: "~/.open2fa/o2fad.lock", Text: "who serves the profile"},
 			{Name: "~/.open2fa/o2fad.log", Text: "what the daemon has to say"},

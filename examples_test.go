@@ -52,6 +52,9 @@ var exampleEnds = []struct {
 	{regexp.MustCompile(`^o2fa init --keystore passphrase$`), "rm -r .open2fa", 1},
 	{regexp.MustCompile(`FILE=\S+ o2fa init --keystore`), "rm -r .open2fa", 0},
 	{regexp.MustCompile(`o2fa unlock`), "o2fa lock", 0}, // by the key file
+	{regexp.MustCompile(`^o2fa key add passphrase$`), "", 2},
+	{regexp.MustCompile(`^o2fa key (remove|change)`), "O2FA_PASSPHRASE_FILE=~/.o2fa-passphrase o2fa key add passphrase; o2fa key add recovery", 0},
+	{regexp.MustCompile(`^o2fa key (remove recovery|change)$`), "", 2},
 }
 
 // TestExamplesRun carries out every example of the help as a shell does.

@@ -109,6 +109,7 @@ func TestRun(t *testing.T) {
 		{"--nope echo", 2, "", "prog: error: prog has no flag --nope\nprog: hint: prog echo --help\n"},
 		{"help ehco", 2, "", "prog: error: there is no help on \"ehco\"\nprog: hint: prog help echo\n"},
 		{"help group lef", 2, "", "prog: error: there is no help on \"lef\"\nprog: hint: prog help group leaf\n"},
+		{"echo a \xff", 2, "", "prog: error: reading argument 3: it is not UTF-8\n"},
 		{"echo -x a", 2, "", "prog: error: prog echo has no flag -x\nprog: hint: prog echo --help\n"},
 		{"echo --nope a", 2, "", "prog: error: prog echo has no flag --nope\nprog: hint: prog echo --help\n"},
 		{"echo --number", 2, "", "prog: error: flag --number wants a value\nprog: hint: prog echo --help\n"},

@@ -9,12 +9,17 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 )
 
 // maxLine bounds an answer, in bytes.
 const maxLine = 64 << 10
+
+// errEncoding refuses texts that JSON cannot hold: each of their bytes would
+// become the same character, in a name as in a passphrase.
+var errEncoding = errors.New("it is not UTF-8")
 
 // IsTerminal says whether f, a stream of Stdio, is a terminal.
 func IsTerminal(f any) bool {
@@ -107,6 +112,8 @@ func (s Stdio) ask(ctx context.Context, question string, hidden bool) ([]byte, e
 		return nil, ErrInterrupted
 	case a.err != nil:
 		return nil, fmt.Errorf("reading the answer: %w", a.err)
+	case !utf8.Valid(a.line):
+		return nil, fmt.Errorf("reading the answer: %w", errEncoding)
 	}
 	return a.line, nil
 }
@@ -153,6 +160,9 @@ func ReadAll(in io.Reader, limit int64) (string, error) {
 	}
 	if int64(len(data)) > limit {
 		return "", fmt.Errorf("reading standard input: more than %d bytes", limit)
+	}
+	if !utf8.Valid(data) {
+		return "", fmt.Errorf("reading standard input: %w", errEncoding)
 	}
 	return string(data), nil
 }

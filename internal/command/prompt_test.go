@@ -48,6 +48,16 @@ func TestAskWithoutATerminal(t *testing.T) {
 	}
 }
 
+// An answer that JSON cannot hold is refused, not changed.
+func TestAnswersAreText(t *testing.T) {
+	for in, want := range map[string]error{"été\n": nil, "\xe9t\xe9\n": errEncoding} {
+		s := Stdio{In: strings.NewReader(in), Err: io.Discard}
+		if got, err := s.Ask(t.Context(), "? "); !errors.Is(err, want) || want != nil && got != "" {
+			t.Errorf("%q: %q, %v", in, got, err)
+		}
+	}
+}
+
 func TestConfirmAsksUntilItKnows(t *testing.T) {
 	for in, want := range map[string]bool{"y\n": true, "Yes\n": true, "maybe\n\nN\n": false} {
 		var errs bytes.Buffer
@@ -149,6 +159,9 @@ func signalSelf(t *testing.T, sig os.Signal) {
 func TestReadAllIsBounded(t *testing.T) {
 	if got, err := ReadAll(strings.NewReader("12345"), 5); got != "12345" || err != nil {
 		t.Errorf("%q, %v", got, err)
+	}
+	if got, err := ReadAll(strings.NewReader("\xe9"), 5); got != "" || !errors.Is(err, errEncoding) {
+		t.Errorf("no UTF-8: %q, %v", got, err)
 	}
 	if got, err := ReadAll(strings.NewReader("123456"), 5); got != "" || err == nil {
 		t.Errorf("%q, %v", got, err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Run carries out one call of the program root and returns its exit code. It
@@ -23,6 +24,9 @@ func Run(ctx context.Context, root *Command, args []string, s Stdio) int {
 }
 
 func run(ctx context.Context, root *Command, args []string, s Stdio) error {
+	if i := slices.IndexFunc(args, func(a string) bool { return !utf8.ValidString(a) }); i >= 0 {
+		return Usage("", "reading argument %d: %w", i+1, errEncoding)
+	}
 	chain, rest, err := resolve(root, args)
 	if err != nil {
 		return err

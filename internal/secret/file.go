@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"unicode/utf8"
 )
 
 // maxFile bounds what ReadFile reads: a passphrase, not a document.
@@ -43,8 +44,16 @@ func ReadFile(path string) (Bytes, error) {
 	if len(line) == 0 {
 		return Bytes{}, fmt.Errorf("reading passphrase file %s: %w", path, ErrEmpty)
 	}
+	if !utf8.Valid(line) {
+		// The local API carries passphrases as JSON, in which all such bytes
+		// would become one and the same character.
+		return Bytes{}, fmt.Errorf("reading passphrase file %s: %w", path, ErrEncoding)
+	}
 	return Copy(line), nil
 }
 
 // ErrEmpty says that a passphrase file has an empty first line.
 var ErrEmpty = errors.New("its first line is empty")
+
+// ErrEncoding says that the first line of a passphrase file is no text in UTF-8.
+var ErrEncoding = errors.New("its first line is not UTF-8")

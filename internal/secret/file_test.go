@@ -23,7 +23,7 @@ func TestReadFile(t *testing.T) {
 		return path
 	}
 	for content, want := range map[string]string{
-		"pass": "pass", "pass\n": "pass", "pass\r\nmore\n": "pass", " two words \n": " two words ",
+		"pass": "pass", "pass\n": "pass", "pass\r\nmore\n": "pass", " two words \n": " two words ", "été\n\xff": "été",
 	} {
 		got, err := ReadFile(write("good", content, 0o600))
 		if err != nil || string(got.Reveal()) != want {
@@ -32,6 +32,9 @@ func TestReadFile(t *testing.T) {
 	}
 	if _, err := ReadFile(write("empty", "\nsecond", 0o600)); !errors.Is(err, ErrEmpty) {
 		t.Errorf("empty first line: %v", err)
+	}
+	if _, err := ReadFile(write("latin", "\xe9t\xe9", 0o600)); !errors.Is(err, ErrEncoding) {
+		t.Errorf("no UTF-8: %v", err)
 	}
 	if _, err := ReadFile(write("big", strings.Repeat("x", maxFile+1), 0o600)); err == nil {
 		t.Error("a large file was read")

@@ -83,6 +83,7 @@ func (v *vault) memory(settle bool) error {
 		return err
 	}
 	v.note(kind{name: "memory: at rest after it", bytes: true}, float64(m.RSS))
+	v.note(kind{name: "memory: of that no file's", bytes: true}, float64(m.Anonymous))
 	return v.get("/v1/status") // the rest is over
 }
 
@@ -102,9 +103,7 @@ func (v *vault) lists() error {
 		return err
 	}
 	err := timed(v.note, kind{name: "list, first"}, 1, func(int) error { return v.get("/v1/entries") })
-	m, memErr := rig.MemoryOf(v.daemon.PID)
-	v.note(kind{name: "memory: peak of the first list", bytes: true}, float64(m.Peak))
-	return errors.Join(err, memErr, timed(v.note, kind{name: "list, again"}, 5, func(int) error { return v.get("/v1/entries") }))
+	return errors.Join(err, v.peak("memory: peak of the first list"), timed(v.note, kind{name: "list, again"}, 5, func(int) error { return v.get("/v1/entries") }))
 }
 
 func (v *vault) searches() error {
@@ -156,8 +155,18 @@ func (v *vault) processes() error {
 	return errors.Join(err, timed(v.note, kind{name: "process: o2fa list"}, 3, func(int) error { return o2fa("list") }))
 }
 
+// peak notes the most memory that the daemon had since the peak was reset.
+func (v *vault) peak(name string) error {
+	m, err := rig.MemoryOf(v.daemon.PID)
+	v.note(kind{name: name, bytes: true}, float64(m.Peak))
+	return err
+}
+
 // undo takes back everything, the import last, and looks at the trash.
 func (v *vault) undo() error {
+	if err := rig.ResetPeak(v.daemon.PID); err != nil {
+		return err
+	}
 	for {
 		start := time.Now()
 		var reply struct {
@@ -174,7 +183,12 @@ func (v *vault) undo() error {
 			return fmt.Errorf("undo took back %d entries", reply.Count)
 		}
 		v.note(kind{name: "undo of the import"}, time.Since(start).Seconds())
-		return timed(v.note, kind{name: "trash, with all in it"}, 3, func(int) error { return v.get("/v1/trash") })
+		err := v.peak("memory: peak of the undo")
+		err = errors.Join(err, timed(v.note, kind{name: "trash, with all in it"}, 3, func(int) error { return v.get("/v1/trash") }))
+		err = errors.Join(err, timed(v.note, kind{name: "trash emptied"}, 1, func(int) error {
+			return v.post("/v1/trash/empty", map[string]any{}, nil)
+		}))
+		return errors.Join(err, v.peak("memory: peak of all"))
 	}
 }
 

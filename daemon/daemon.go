@@ -85,8 +85,18 @@ func New(cfg Config) *Daemon {
 		cfg.Getenv = func(string) string { return "" }
 	}
 	stop := make(chan struct{})
-	return &Daemon{cfg: cfg, log: cfg.Log, now: cfg.Now, settings: newSettings(cfg), rest: newRest(cfg.Resting),
+	d := &Daemon{cfg: cfg, log: cfg.Log, now: cfg.Now, settings: newSettings(cfg),
 		stop: stop, end: sync.OnceFunc(func() { close(stop) })}
+	d.rest = newRest(d.resting)
+	return d
+}
+
+// resting is told when a rest begins and ends.
+func (d *Daemon) resting(resting bool) {
+	if resting {
+		d.keeper.rest()
+	}
+	d.cfg.Resting(resting)
 }
 
 // Run serves until ctx ends, a client asks for the end, or a newer executable

@@ -338,6 +338,16 @@ func (k *keeper) close() {
 	})
 }
 
+// rest makes an open vault occupy less.
+func (k *keeper) rest() {
+	k.mu.RLock()
+	v := k.vault
+	k.mu.RUnlock()
+	if v != nil {
+		v.Rest()
+	}
+}
+
 // report keeps a damage that a request met, so that status shows it although
 // other entries still work, and the log what exactly it was.
 func (k *keeper) report(err error) {

@@ -95,10 +95,11 @@ func (t *table) column(i int) noter {
 	}
 }
 
-// Goals: ten times the entries cost at most so many times as much. A tenth more
-// than ten is granted to what no longer fits a cache of the processor.
+// Goals: ten times the entries cost at most so many times as much. A fifth more
+// than ten is granted to sorting, to what no longer fits a cache of the
+// processor, and to noise.
 const (
-	goalLinear = 11.0
+	goalLinear = 12.0
 	goalFlat   = 1.5 // over all sizes
 )
 

@@ -132,17 +132,17 @@ func (g *generator) show(ctx context.Context) error {
 		return err
 	}
 	first, err := decode[ipc.Codes](raw)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case g.inv.JSON():
+	}
+	if g.inv.JSON() {
 		g.inv.PrintJSON(raw)
-		if len(first.Codes) == 0 {
-			return g.nothing()
-		}
-		return g.repeat(ctx, func(raw []byte) error { g.inv.PrintJSON(raw); return nil }, 0)
+	}
+	switch {
 	case len(first.Codes) == 0:
 		return g.nothing()
+	case g.inv.JSON():
+		return g.repeat(ctx, 0, func(raw []byte) error { g.inv.PrintJSON(raw); return nil })
 	}
 	g.inv.Printf("\n%s\n\n", exitHint)
 	if g.rounds != 1 {
@@ -150,15 +150,20 @@ func (g *generator) show(ctx context.Context) error {
 			return g.live(ctx, screen, first, limit)
 		}
 	}
+	return g.tables(ctx, first, look, limit)
+}
+
+// tables prints a table for each round, one below the other.
+func (g *generator) tables(ctx context.Context, first ipc.Codes, look look, limit int) error {
 	g.print(viewOf(first, time.Now()), look)
-	err = g.repeat(ctx, func(raw []byte) error {
+	err := g.repeat(ctx, limit, func(raw []byte) error {
 		codes, err := decode[ipc.Codes](raw)
 		if err == nil {
 			g.inv.Printf("\n")
 			g.print(viewOf(codes, time.Now()), look)
 		}
 		return err
-	}, limit)
+	})
 	if errors.Is(err, command.ErrInterrupted) {
 		g.inv.Printf("%s", exiting)
 	}
@@ -174,8 +179,9 @@ func (g *generator) print(v view, look look) {
 	g.inv.Printf("%s", table)
 }
 
-// repeat asks for all rounds but the first, which show has done, and shows them.
-func (g *generator) repeat(ctx context.Context, show func(raw []byte) error, limit int) error {
+// repeat asks for all rounds but the first, each at most limit codes, and shows
+// them.
+func (g *generator) repeat(ctx context.Context, limit int, show func(raw []byte) error) error {
 	if g.rounds <= 1 {
 		return nil
 	}

@@ -148,6 +148,7 @@ const (
 	minName, minCode, minSeconds = 10, 6, 5
 	tightName                    = 4  // in a terminal that is too narrow for minName
 	maxName                      = 60 // where nothing bounds a line: longer ones stand out
+	maxLiveName                  = 48 // on a screen: a code stands near its name
 	maxInstead                   = 8  // of what stands in place of seconds, before it is cut
 	wideGap, tightGap            = 4, 1
 	minBar, maxBar               = 10, 20
@@ -173,6 +174,9 @@ func (v view) columns(shown []row, look look) columns {
 	if look.columns == 0 {
 		c.name = min(c.name, maxName)
 		return c
+	}
+	if look.live {
+		c.name = min(c.name, maxLiveName)
 	}
 	room := look.columns - c.code - c.seconds
 	if room < 2*wideGap+tightName {
@@ -211,28 +215,22 @@ const (
 
 func (c columns) row(r row, now time.Time, look look) string {
 	code, left, next := r.at(now)
-	l := look.line()
-	name := r.name
-	if look.columns > 0 {
-		name = command.Cut(name, c.name)
-	}
-	l.add(name, plain).to(c.name + c.gap)
+	name, seconds := r.name, formatSeconds(left)
+	codePaint, paint := paints(left)
 	if r.instead != "" {
-		return l.add(code, dim).to(c.name+c.code+2*c.gap).add(command.Cut(r.instead, c.seconds), dim).end()
+		seconds, codePaint, paint = r.instead, dim, dim
 	}
-	codePaint, paint := bold, green
-	switch {
-	case left < urgent:
-		codePaint, paint = boldRed, red
-	case left < soon:
-		paint = yellow
+	if look.columns > 0 {
+		name, seconds = command.Cut(name, c.name), command.Cut(seconds, c.seconds)
 	}
-	seconds := formatSeconds(left)
-	l.add(code, codePaint).to(c.name + c.code + 2*c.gap)
+	l := look.line().add(name, plain).to(c.name+c.gap).add(code, codePaint).to(c.name + c.code + 2*c.gap)
 	if look.live { // right-aligned, so that the digits stand still
-		l.gap(c.seconds - len(seconds))
+		l.gap(c.seconds - command.Width(seconds))
 	}
 	l.add(seconds, paint)
+	if r.instead != "" {
+		return l.end()
+	}
 	if c.bar > 0 {
 		full, rest := bar(left, r.period, c.bar)
 		l.gap(c.gap).add(full, paint).add(rest, dim)
@@ -241,6 +239,17 @@ func (c columns) row(r row, now time.Time, look look) string {
 		l.gap(c.gap).add(nextLabel+next, dim)
 	}
 	return l.end()
+}
+
+// paints returns how a code looks that lives so long, and its time.
+func paints(left time.Duration) (code, rest paint) {
+	switch {
+	case left < urgent:
+		return boldRed, red
+	case left < soon:
+		return bold, yellow
+	}
+	return bold, green
 }
 
 // formatSeconds is open2fa's form.

@@ -92,7 +92,7 @@ Name          Code      Next
 github        005924    30.00    ━━━━━━━━━━━━━━━━━━━━
 gitlab        590587     8.00    ━━━━━╸──────────────    then 240500
 日本          111111     4.00    ━━━─────────────────    then 222222
-token         hotp      #7
+token         hotp         #7
 the vault is locked
 `
 	frame := v.frame(moment0, look{columns: 80, lines: 24, live: true})

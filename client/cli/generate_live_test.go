@@ -355,7 +355,7 @@ func TestCountersOnly(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- l.run(t.Context(), codesOf(countingCode("token", 7)), 20) }()
 		after(time.Minute)
-		c.show(t, "token         hotp      #7", true)
+		c.show(t, "token         hotp         #7", true)
 		if n := asked.Load(); n > int32(time.Minute/refresh) {
 			t.Errorf("asked %d times", n)
 		}

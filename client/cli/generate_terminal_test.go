@@ -235,3 +235,25 @@ func TestGenerateAsks(t *testing.T) {
 		}
 	}
 }
+
+// A defect that shows while the table is drawn leaves the terminal as it was.
+func TestGeneratePanics(t *testing.T) {
+	w := started(t)
+	w.Add(t, rfcSecret, "github")
+	p := ptytest.New(t)
+	drawn := false
+	getenv := func(name string) string {
+		if drawn = drawn || strings.Contains(p.Screen(), "\x1b[?2026l"); drawn && name == "LINES" {
+			panic("a defect")
+		}
+		return map[string]string{"TERM": "xterm"}[name] + w.env[name]
+	}
+	defer func() {
+		if got := recover(); got != "a defect" {
+			t.Errorf("recovered %v", got)
+		}
+		p.Expect("\x1b[?7h\x1b[?25h\x1b[?1049l")
+	}()
+	code := Run(t.Context(), []string{"generate", "-d", "0.01"}, command.Stdio{In: p.Device, Out: p.Device, Err: p.Device, Getenv: getenv})
+	t.Errorf("exit %d", code)
+}

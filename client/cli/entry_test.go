@@ -304,3 +304,47 @@ func TestWhatIsRemovedIsNamed(t *testing.T) {
 		t.Errorf("%d bytes, %v", len(most), err)
 	}
 }
+
+// Replies that only a newer daemon, or another configuration, gives.
+func TestOtherReplies(t *testing.T) {
+	counter := uint64(7)
+	before := ipc.EntryDetail{Entry: ipc.Entry{ID: strings.Repeat("1", 32), Name: "a", Type: "totp", Period: 30, Tags: []string{"x"}}, InFile: true}
+	after := ipc.EntryDetail{Entry: ipc.Entry{ID: before.ID, Name: "a", Type: "hotp", Counter: &counter, Pinned: true}, Note: "one\ntwo"}
+	var out, errs strings.Builder
+	showEdit(&command.Invocation{Root: &command.Command{Use: "o2fa"}, Stdio: command.Stdio{Out: &out, Err: &errs}}, before,
+		ipc.EditReply{Entry: after, Changed: []string{"type", "period", "counter", "tags", "pinned", "note", "secret", "co\x1blour"}, SameName: 2})
+	const want = "Changed a:\n  type: totp -> hotp\n  period: 30 s -> (none)\n  counter: (none) -> 7\n  tags: x -> (none)\n  pinned: no -> yes\n" +
+		"  note changed\n  secret changed\n  co\\u{1b}lour changed\n"
+	if out.String() != want || errs.String() != "o2fa: warning: secrets.json still holds it as it was, in clear; o2fa leaves the file alone\n" {
+		t.Errorf("%s%s", out.String(), errs.String())
+	}
+
+	if got := served(t, ipc.Entries{Entries: []ipc.Entry{{ID: before.ID, Mask: "A...Z", Trashed: "soon"}}}, "trash"); got != "\nName  Secret  Deleted  Id\n----  ------  -------  --------\nNone  A...Z   soon     11111111\n\n" {
+		t.Errorf("a trash that is kept for ever: %q", got)
+	}
+	w := newWorld(t)
+	w.env["O2FA_SOCKET"] = serve(t, func(*http.Request) (int, string) { return 200, `{"id":"` + before.ID + `","type":"steam"}` })
+	w.want("show a --uri", outcome{1, "", "o2fa: error: no otpauth:// URI can say what that entry is\no2fa: hint: o2fa show -s 11111111\n"})
+}
+
+// Several ids bring back, or remove, several entries; all or none.
+func TestTrashByIDs(t *testing.T) {
+	w := started(t)
+	for _, secret := range []string{rfcSecret, open2faSecret, "JBSWY3DPEHPK3PXP"} {
+		w.Add(t, secret, "twice")
+	}
+	w.ok("delete", "-f", "twice")
+	list := fromJSON[ipc.Entries](t, w.ok("trash", "--json")).Entries
+	ids := shortIDs(list)
+	if got := w.run("", "trash", "restore", ids[0], "00000000"); got.code != 3 || !strings.Contains(got.errs, `nothing in the trash is called "00000000"`) {
+		t.Errorf("one that is not there: %v", got)
+	}
+	if got := w.run("", "trash", "restore", ids[0], list[1].ID); got.code != 0 || got.out != "Restored 2 entries (twice, twice).\n" ||
+		!strings.HasPrefix(got.errs, "o2fa: warning: 2 entries are now called twice: ") || strings.Count(got.errs, "warning") != 1 {
+		t.Errorf("two ids: %v", got)
+	}
+	w.want("trash empty -f "+ids[2], outcome{0, "Removed 1 entry for good.\n", ""})
+	if left := fromJSON[ipc.Entries](t, w.ok("list", "--json")); left.Total != 2 {
+		t.Errorf("%+v", left)
+	}
+}

@@ -35,6 +35,8 @@ func TestFaults(t *testing.T) {
 		{"wrong_passphrase", wrongPassphrase},
 		{"key_file_gone", keyFileGone},
 		{"keyring_gone", keyringGone},
+		{"reset_on_a_read_only_mount", resetReadOnly},
+		{"reset_on_a_full_disk", resetOnFullDisk},
 	} {
 		t.Run(f.name, func(t *testing.T) { inRoom(t, f.run) })
 	}

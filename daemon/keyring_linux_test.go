@@ -215,3 +215,44 @@ func TestResetWithoutTheKeyring(t *testing.T) {
 		})
 	}
 }
+
+// A reset that needs a person gets its way when that person answers, also where
+// the daemon was asking already.
+func TestResetWaitsForAPerson(t *testing.T) {
+	display := dbustest.StartDisplay(t)
+	bus := dbustest.Start(t, display)
+	bus.StartKeyring()
+	d := onBus(t, bus.Getenv)
+	d.Start(t)
+	d.Add(t, rfcSecret, "github")
+	id := vaultID(t, d)
+	d.Stop(t)
+	bus.LockKeyring()
+	d.Start(t)
+	waiting := func() bool {
+		s, err := d.Client.Status(t.Context())
+		return err == nil && s.State == ipc.StateWaiting
+	}
+	until(t, waiting)
+	done := make(chan ipc.ResetReply, 1)
+	go func() {
+		reply, err := d.Client.Reset(t.Context(), ipc.ResetRequest{Vault: id})
+		if err != nil {
+			t.Error(err)
+		}
+		done <- reply
+	}()
+	until(t, func() bool {
+		_, err := os.Stat(d.Profile.VaultFile())
+		return errors.Is(err, fs.ErrNotExist) && waiting()
+	})
+	dbustest.Type(t, display, "gcr-prompter", dbustest.Password)
+	reply := <-done
+	if len(reply.Left) != 0 {
+		t.Errorf("%+v", reply.Left)
+	}
+	d.Stop(t)
+	if n := bus.Items("o2fa"); n != 0 {
+		t.Errorf("the keyring has %d items yet", n)
+	}
+}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,20 +64,24 @@ func runReset(ctx context.Context, inv *command.Invocation) error {
 	if err != nil {
 		return err
 	}
+	return a.endReset(ctx, raw)
+}
+
+// endReset waits for the daemon's end, which is a part of the reset, and shows
+// what came of it all.
+func (a *agent) endReset(ctx context.Context, raw []byte) error {
 	reply, err := decode[ipc.ResetReply](raw)
 	if err != nil {
 		return err
 	}
-	if err := a.client.AwaitEnd(ctx); err != nil {
-		return err
-	}
-	if !a.client.Profile.Fixed {
+	endErr := a.client.AwaitEnd(ctx)
+	if endErr == nil && !a.client.Profile.Fixed { // else the files may be on another machine
 		awaitGone(ctx, &reply)
 	}
-	if err := present(inv, raw, func(ipc.ResetReply) { showReset(inv, reply) }); err != nil {
+	if err := present(a.inv, raw, func(ipc.ResetReply) { showReset(a.inv, reply) }); err != nil {
 		return err
 	}
-	return incomplete(reply)
+	return cmp.Or(endErr, incomplete(reply))
 }
 
 // resetWord is what a person types: to type y has become a habit.

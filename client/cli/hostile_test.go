@@ -130,9 +130,15 @@ func TestHostileNames(t *testing.T) {
 		for _, args := range hostileCalls(strings.ReplaceAll(name, "\x00", "")) { // no system passes that
 			check(columns, args, w.at(columns, nil, args...))
 		}
-		w.at(columns, nil, "add", open2faSecret, name)
-		question := []string{"delete", "-n", name, "-s", open2faSecret}
-		check(columns, question, w.at(columns, []string{"(y/n): ", "n"}, question...))
+		name = strings.ReplaceAll(name, "\x00", "")
+		id := fromJSON[ipc.AddReply](t, w.ok("add", "--json", open2faSecret, name, "--issuer", name, "--note", name+"\n"+name, "--tag", name)).Entry.ID
+		for _, question := range []struct{ dialog, args []string }{
+			{[]string{"Name [", "", "Issuer [", "", "Account [", "", "Note [", "", "Tags", "", "Pinned", "y"}, []string{"edit", id}},
+			{[]string{"(y/n): ", "n"}, []string{"delete", id}}, {[]string{"(y/n): ", "y"}, []string{"delete", "-n", name, "-s", open2faSecret}},
+			{[]string{"(y/n): ", "n"}, []string{"trash", "empty", id}}, {[]string{"(y/n): ", "y"}, []string{"trash", "empty"}},
+		} {
+			check(columns, question.args, w.at(columns, question.dialog, question.args...))
+		}
 		// What is typed the terminal itself repeats; what follows is ours.
 		text := w.at(columns, []string{"Secret", "JBSWY3DPEHPK3PXT", "Name: ", strings.Map(withoutControls, name)}, "add")
 		_, added, _ := strings.Cut(text, "\r\n\r\nADDED")

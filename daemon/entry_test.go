@@ -258,3 +258,17 @@ func TestCodesAndFilters(t *testing.T) {
 		}
 	}
 }
+
+func TestCandidatesAreBounded(t *testing.T) {
+	d := daemontest.Run(t)
+	for i := range ipc.MaxCandidates + 5 {
+		if _, err := d.Client.Add(t.Context(), ipc.AddRequest{Secret: rfcSecret, Name: "bank", Issuer: strings.Repeat("x", i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := d.Client.Code(t.Context(), "bank", 0)
+	wire := (*ipc.Error)(nil)
+	if !errors.As(err, &wire) || wire.Code != ipc.CodeAmbiguous || len(wire.Candidates) != ipc.MaxCandidates || wire.Matches != ipc.MaxCandidates+5 {
+		t.Errorf("%v", err)
+	}
+}

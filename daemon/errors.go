@@ -23,7 +23,7 @@ func (k *keeper) problemOf(err error) *ipc.Error {
 	}
 	if a := (*vault.AmbiguousError)(nil); errors.As(err, &a) {
 		return &ipc.Error{Code: ipc.CodeAmbiguous, Message: "several entries match", Hint: "name one of them in full, or by its id",
-			Candidates: wireEntries(a.Candidates)}
+			Candidates: wireEntries(a.Candidates[:min(len(a.Candidates), ipc.MaxCandidates)]), Matches: len(a.Candidates)}
 	}
 	if n := (*vault.NotFoundError)(nil); errors.As(err, &n) {
 		return &ipc.Error{Code: ipc.CodeNotFound, Message: "no entry matches", Hint: "o2fa list", Candidates: wireEntries(n.Near)}

@@ -101,13 +101,18 @@ var codes = []struct {
 	{CodeInternal, ErrInternal, 500},
 }
 
+// MaxCandidates bounds what an Error offers to choose from: nobody reads more,
+// and a vault may hold 100,000.
+const MaxCandidates = 100
+
 // Error is a failure as it crosses the socket. It unwraps to the sentinel of
 // its code.
 type Error struct {
 	Code       ErrorCode `json:"code"`
 	Message    string    `json:"message"`              // lower case, no full stop, no secret
 	Hint       string    `json:"hint,omitempty"`       // the command to type
-	Candidates []Entry   `json:"candidates,omitempty"` // for CodeAmbiguous and CodeNotFound
+	Candidates []Entry   `json:"candidates,omitempty"` // for CodeAmbiguous and CodeNotFound; MaxCandidates at most
+	Matches    int       `json:"matches,omitempty"`    // for CodeAmbiguous: how many entries match
 }
 
 // ErrorReply is the body of every reply that is not a success.

@@ -57,7 +57,7 @@ func failure(inv *command.Invocation, err error) error {
 	if len(wire.Candidates) == 0 {
 		return f
 	}
-	f.Candidates, f.Details = wire.Candidates, choices(wire.Candidates)
+	f.Candidates, f.Details = wire.Candidates, choices(wire.Candidates, wire.Matches)
 	if wire.Code == ipc.CodeAmbiguous || wire.Code == ipc.CodeNotFound && len(wire.Candidates) == 1 && !inv.Command.Wary {
 		f.Hint = inv.Path + " " + distinct(wire.Candidates)
 	}
@@ -68,8 +68,9 @@ func failure(inv *command.Invocation, err error) error {
 const mostChoices = 20
 
 // choices returns a line for each candidate: what tells it from the others, and
-// how to name it. What its name says already is not said again.
-func choices(candidates []ipc.Entry) []string {
+// how to name it. What its name says already is not said again. There may be more
+// that match than the daemon names.
+func choices(candidates []ipc.Entry, matches int) []string {
 	ids := shortIDs(candidates)
 	shown := candidates[:min(len(candidates), mostChoices)]
 	names, widths, digits := make([]string, len(shown)), make([]int, len(shown)), 0
@@ -90,7 +91,7 @@ func choices(candidates []ipc.Entry) []string {
 			lines[i] += "  deleted " + localTime(e.Trashed)
 		}
 	}
-	if more := len(candidates) - len(shown); more > 0 {
+	if more := max(matches, len(candidates)) - len(shown); more > 0 {
 		lines = append(lines, fmt.Sprintf("and %d more", more))
 	}
 	return lines

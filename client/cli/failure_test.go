@@ -123,7 +123,7 @@ func TestChoices(t *testing.T) {
 	for i := range many {
 		many[i] = ipc.Entry{ID: fmt.Sprintf("%032x", i), Name: "bank"}
 	}
-	lines := choices(many)
+	lines := choices(many, 0)
 	if last := lines[len(lines)-1]; len(lines) != 21 || last != "and 99980 more" || lines[0] != fmt.Sprintf("%032x  bank  ", 0) {
 		t.Errorf("%d lines, %q to %q", len(lines), lines[0], last)
 	}

@@ -152,6 +152,13 @@ func TestOpen2FAFiles(t *testing.T) {
 			}
 		}
 	}
+	for _, row := range documentTable(t, "Where o2fa does what was meant") {
+		for _, script := range spans(row[len(row)-1]) {
+			if _, err := os.Stat(filepath.Join("testdata", "script", script)); err != nil || len(row) != 3 {
+				t.Errorf("a script is wanted: %q", row)
+			}
+		}
+	}
 	for _, name := range open2faWorld {
 		if !told[name] {
 			t.Errorf("docs/open2fa.md does not tell of %s", name)

@@ -80,7 +80,10 @@ func unknown(words []string) []string {
 	if command.MayBeSecret(words...) {
 		return []string{"o2fa add", "o2fa help"}
 	}
-	if !typable(strings.Join(words, " ")) {
+	switch {
+	case strings.EqualFold(words[0], "remote"): // open2fa's; no entry was meant
+		return []string{"o2fa help"}
+	case !typable(strings.Join(words, " ")):
 		return []string{"o2fa list", "o2fa help"}
 	}
 	return []string{"o2fa code " + command.Quote(words...), "o2fa help"}

@@ -322,6 +322,7 @@ func TestHintsOfMisspeltCommands(t *testing.T) {
 		"quit":                       "o2fa code quit|o2fa help",
 		"github":                     "o2fa code github|o2fa help",
 		"GitHub work":                "o2fa code GitHub work|o2fa help",
+		"remote push":                "o2fa help",
 		"a\x1b[2J":                   "o2fa list|o2fa help", // nobody can type it
 		"cod a\x1b[2J":               "o2fa code NAME...",
 		open2faSecret:                "o2fa add|o2fa help",

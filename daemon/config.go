@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/o2fa/o2fa/daemon/internal/config"
@@ -34,7 +35,8 @@ type settings struct {
 	log         *slog.Logger
 	changed     func()
 
-	reading sync.Mutex // one look at the file, or one change of it, at a time
+	reading sync.Mutex  // one look at the file, or one change of it, at a time
+	blind   atomic.Bool // the system has no watch to give: whoever wants to know looks
 
 	mu      sync.Mutex    // guards what follows
 	force   config.Config // in force
@@ -74,6 +76,7 @@ func (s *settings) watch(ctx context.Context) {
 	err := secretsfile.New(s.path, secretsfile.Config{}).Run(ctx, s.look)
 	if err != nil && ctx.Err() == nil {
 		s.log.Warn("watching configuration", "error", err.Error())
+		s.blind.Store(true)
 	}
 }
 
@@ -82,6 +85,13 @@ func (s *settings) look() {
 	s.reading.Lock()
 	defer s.reading.Unlock()
 	_, _ = s.read() // what is wrong is kept for status
+}
+
+// lookIfBlind is look where nobody tells of changes.
+func (s *settings) lookIfBlind() {
+	if s.blind.Load() {
+		s.look()
+	}
 }
 
 // read is look for the one who holds reading. It returns the text as well, which
@@ -184,6 +194,7 @@ func (s *settings) policy() policy {
 
 // minValid is how long a code has to be valid when a request does not say.
 func (s *settings) minValid() time.Duration {
+	s.lookIfBlind()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.force.MinValid
@@ -191,6 +202,7 @@ func (s *settings) minValid() time.Duration {
 
 // warnings are what status shows of the file.
 func (s *settings) warnings() []ipc.Warning {
+	s.lookIfBlind()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.problem == "" {

@@ -92,6 +92,21 @@ func TestConfiguredMinValid(t *testing.T) {
 	})
 }
 
+// Where the system tells nobody of changes, each use of the settings looks.
+func TestConfigWithoutAWatch(t *testing.T) {
+	d := newInside(t, io.Discard)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(d.settings.path), 0o700), os.WriteFile(d.settings.path, []byte("min_valid = '7s'"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if d.settings.minValid() != 0 {
+		t.Error("a code waits for a look at the disk")
+	}
+	d.settings.blind.Store(true)
+	if got := d.settings.minValid(); got != 7*time.Second {
+		t.Errorf("min_valid is %v", got)
+	}
+}
+
 // What was deleted stays until the configuration that says how long is known.
 func TestPurgeGoesByTheConfiguration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

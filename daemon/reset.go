@@ -24,8 +24,11 @@ func (d *Daemon) getReset(*http.Request) (any, error) {
 	c := &clearing{}
 	k := d.keeper
 	c.foresee(k.files.vault)
-	if h := k.holding(); h.item == certain {
+	switch h := k.holding(); {
+	case h.item == certain:
 		c.removed(h.itemText())
+	case h.item == possible && h.known:
+		c.removed(h.itemText() + ", if it is there")
 	}
 	c.foresee(append(k.keyFiles(), k.files.marker)...)
 	c.foresee(d.logs()...)

@@ -12,7 +12,7 @@ import (
 func configCommand() *command.Command {
 	return &command.Command{
 		Use:      "config [COMMAND]",
-		Synonyms: []string{"settings", "set", "preferences"},
+		Synonyms: []string{"settings", "preferences"},
 		Short:    "Show and change the settings of config.toml",
 		Long: `  keystore         how a new vault is keyed: auto, keyring, passphrase, keyfile
   min_valid        how long a code has to be valid when nothing else is asked

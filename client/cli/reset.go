@@ -20,7 +20,7 @@ import (
 func resetCommand() *command.Command {
 	return &command.Command{
 		Use:      "reset",
-		Synonyms: []string{"uninstall", "purge", "wipe", "destroy"},
+		Synonyms: []string{"uninstall"},
 		Wary:     true,
 		Short:    "Remove the vault, its key and all else that o2fa has made",
 		Long: `Every entry is lost, for good: copies of vault.db that were made before do not

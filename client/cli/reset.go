@@ -23,8 +23,8 @@ func resetCommand() *command.Command {
 		Synonyms: []string{"uninstall"},
 		Wary:     true,
 		Short:    "Remove the vault, its key and all else that o2fa has made",
-		Long: `Every entry is lost, for good: copies of vault.db that were made before do not
-open any more where the keyring or a key file had the key.
+		Long: `Every entry is lost, for good. Copies of vault.db that were made before open
+with a passphrase or a recovery code only: keyring item and key file go.
 
 It shows what goes and what stays, and wants the word "reset" typed. Files of
 open2fa, config.toml and what others have put into the directory stay. It works

@@ -76,24 +76,31 @@ func (v *Vault) search(name string) ([]Summary, error) {
 		return nil, &NotFoundError{}
 	}
 	digits := idPrefix(name)
-	for _, matches := range []func(s *Summary) bool{
+	ways := []func(s *Summary) bool{
 		func(s *Summary) bool { return s.foldedName == folded }, // which a damaged index has lost
 		func(s *Summary) bool { return s.foldedIssuer == folded },
 		func(s *Summary) bool { return s.HasPrefix(folded) },
 		func(s *Summary) bool { return digits != "" && strings.HasPrefix(s.ID.String(), digits) },
 		func(s *Summary) bool { return s.named(folded) },
-	} {
-		var found []Summary
-		for i := range list {
-			if matches(&list[i]) {
-				found = append(found, list[i])
+	}
+	var found []Summary
+	best := len(ways) - 1 // the way that decides so far
+	for i := range list { // once, as a long list comes from slow memory
+		for way, matches := range ways[:best+1] {
+			if !matches(&list[i]) {
+				continue
 			}
-		}
-		if found != nil {
-			return found, nil
+			if way < best {
+				best, found = way, nil
+			}
+			found = append(found, list[i])
+			break
 		}
 	}
-	return nil, &NotFoundError{Near: near(list, folded)}
+	if found == nil {
+		return nil, &NotFoundError{Near: near(list, folded)}
+	}
+	return found, nil
 }
 
 // leastIDPrefix is how many digits of an id are taken for one.

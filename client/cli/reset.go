@@ -76,7 +76,7 @@ func (a *agent) endReset(ctx context.Context, raw []byte) error {
 	}
 	endErr := a.client.AwaitEnd(ctx)
 	if endErr == nil && !a.client.Profile.Fixed { // else the files may be on another machine
-		awaitGone(ctx, &reply)
+		awaitGone(ctx, &reply, a.client.Profile.Dir)
 	}
 	if err := present(a.inv, raw, func(ipc.ResetReply) { showReset(a.inv, reply) }); err != nil {
 		return err
@@ -152,8 +152,10 @@ func (a *agent) announceDialog(ctx context.Context) (done func()) {
 const goneTime = time.Second
 
 // awaitGone makes the reply true: what went with the daemon's end is looked for.
-// Another program may have started the next daemon already.
-func awaitGone(ctx context.Context, reply *ipc.ResetReply) {
+// Another program may have started the next daemon already. Where dir, the
+// profile's directory, was to go, an empty one is removed here: Windows does not
+// let the daemon do it while that has a file in it open.
+func awaitGone(ctx context.Context, reply *ipc.ResetReply, dir string) {
 	ctx, cancel := context.WithTimeout(ctx, goneTime)
 	defer cancel()
 	there := func(what string) bool {
@@ -161,6 +163,9 @@ func awaitGone(ctx context.Context, reply *ipc.ResetReply) {
 		return filepath.IsAbs(what) && !errors.Is(err, fs.ErrNotExist)
 	}
 	for slices.ContainsFunc(reply.Removed, there) {
+		if slices.Contains(reply.Removed, dir) {
+			_ = os.Remove(dir)
+		}
 		select {
 		case <-time.After(time.Millisecond):
 			continue

@@ -71,11 +71,11 @@ func TestResetThatIsNotComplete(t *testing.T) {
 
 // What is there again after the end is not called removed.
 func TestResetLooksWhatIsThere(t *testing.T) {
-	there := t.TempDir()
-	r := ipc.ResetReply{Removed: []string{"the key in the OS keyring", "/nowhere/o2fa", there}}
+	there, empty := t.TempDir(), t.TempDir()
+	r := ipc.ResetReply{Removed: []string{"the key in the OS keyring", "/nowhere/o2fa", there, empty}}
 	began := time.Now()
-	awaitGone(t.Context(), &r)
-	if len(r.Removed) != 2 || len(r.Left) != 1 || r.Left[0].What != there || time.Since(began) < goneTime {
+	awaitGone(t.Context(), &r, empty)
+	if len(r.Removed) != 3 || len(r.Left) != 1 || r.Left[0].What != there || time.Since(began) < goneTime {
 		t.Errorf("%+v after %v", r, time.Since(began))
 	}
 }

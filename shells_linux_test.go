@@ -214,3 +214,41 @@ func TestNamesInShells(t *testing.T) {
 		})
 	}
 }
+
+// TestPowerShell completes in PowerShell. Debian has no package of it, so where
+// it is missing nothing is skipped that could have been installed: what its
+// script is told is tested in internal/command, the script itself is not.
+func TestPowerShell(t *testing.T) {
+	pwsh, err := exec.LookPath("pwsh")
+	if err != nil {
+		t.Log("pwsh is not installed: its script is not run here")
+		return
+	}
+	bin, u := buildPrograms(t), newUser(t)
+	for i, name := range []string{"my bank", "it's", "cost$5", "tick`x", "Zürich 日本", "curly’s"} {
+		u.must(bin, "add", "--name="+name, base32.StdEncoding.EncodeToString(fmt.Appendf(nil, "secret %03d", i)))
+	}
+	const script = `$ErrorActionPreference = 'Stop'
+$text = o2fa completion powershell | Out-String
+$errors = $null
+[void][System.Management.Automation.Language.Parser]::ParseInput($text, [ref]$null, [ref]$errors)
+if ($errors) { $errors; exit 1 }
+Invoke-Expression $text
+foreach ($line in 'o2fa code my', 'o2fa code my ', 'o2fa code ''my b', 'o2fa code it', 'o2fa code cos', 'o2fa code ti', 'o2fa code cu', 'o2fa add --type h', 'o2fa unl') {
+    $found = (TabExpansion2 -inputScript $line -cursorColumn $line.Length).CompletionMatches
+    [Console]::WriteLine($line + ' => ' + ($found.CompletionText -join '|'))
+}
+`
+	cmd := exec.Command(pwsh, "-NoProfile", "-NonInteractive", "-Command", script)
+	cmd.Env = append(u.environ(), "PATH="+bin+":"+os.Getenv("PATH"), "LC_ALL=C.UTF-8")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{"o2fa code my => 'my bank'", "o2fa code my  => bank", "o2fa code 'my b => 'my bank'", "o2fa code it => 'it''s'", "o2fa code cos => 'cost$5'",
+		"o2fa code ti => 'tick`x'", "o2fa code cu => 'curly’’s'", "o2fa add --type h => hotp", "o2fa unl => unlock"} {
+		if !strings.Contains(string(out), want+"\n") {
+			t.Errorf("no %s in\n%s", want, out)
+		}
+	}
+}

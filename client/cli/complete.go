@@ -17,20 +17,46 @@ import (
 // vault of 100,000 must not keep a person waiting.
 const maxCandidates = 500
 
-// ask asks a daemon that runs and is unlocked. It starts none, and it asks for
-// nothing before it knows the state: to ask for entries may open a keyring.
-func ask[T any](ctx context.Context, c *command.Completion, path string, query map[string]string) (reply T, ok bool) {
+// runningDaemon returns the daemon if one runs, and its status. It starts none.
+func runningDaemon(ctx context.Context, c *command.Completion) (*client.Client, ipc.Status, bool) {
 	p, err := socket.Resolve(c.Getenv)
 	if err != nil {
-		return reply, false
+		return nil, ipc.Status{}, false
 	}
-	daemon := client.Client{Profile: &p, NoStart: true}
+	daemon := &client.Client{Profile: &p, NoStart: true}
 	status, err := daemon.Status(ctx)
-	if err != nil || status.State != ipc.StateReady {
+	return daemon, status, err == nil
+}
+
+// ask asks a daemon that runs and is unlocked. It asks for nothing before it
+// knows the state: to ask for entries may open a keyring.
+func ask[T any](ctx context.Context, c *command.Completion, path string, query map[string]string) (reply T, ok bool) {
+	daemon, status, ok := runningDaemon(ctx, c)
+	if !ok || status.State != ipc.StateReady {
 		return reply, false
 	}
 	raw, err := daemon.Do(ctx, client.Request{Method: "GET", Path: path, Query: query})
 	return reply, err == nil && json.Unmarshal(raw, &reply) == nil
+}
+
+// slotNames completes a key slot: its kind, or its id where two are of a kind.
+func slotNames(ctx context.Context, c *command.Completion) (found []command.Candidate) {
+	_, status, _ := runningDaemon(ctx, c)
+	if status.Vault == nil {
+		return nil
+	}
+	count := map[string]int{}
+	for _, slot := range status.Vault.Slots {
+		count[slot.Type]++
+	}
+	for _, slot := range status.Vault.Slots {
+		name := slot.Type
+		if count[name] > 1 {
+			name = slot.ID[:min(shortDigits, len(slot.ID))]
+		}
+		found = append(found, command.Candidate{Value: name, Text: slotText(slot)})
+	}
+	return found
 }
 
 // entryName completes the name of an entry that is one word.
@@ -108,4 +134,4 @@ func tagNames(ctx context.Context, c *command.Completion) (found []command.Candi
 
 // maxTagged is how many entries are looked at for their tags: as many as fit in
 // the time that completing has.
-const maxTagged = 5000
+const maxTagged = 2000

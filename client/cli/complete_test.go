@@ -148,3 +148,13 @@ func TestCompleteVeryMany(t *testing.T) {
 	})
 	w.wantTab("o2fa code x a", "aab|aac|a…")
 }
+
+func TestCompleteSlots(t *testing.T) {
+	w := newWorld(t)
+	w.env["O2FA_SOCKET"] = serve(t, func(*http.Request) (int, string) {
+		return 200, `{"state":"locked","vault":{"slots":[{"id":"1111111122","type":"recovery"},{"id":"2222222233","type":"recovery"},{"id":"3","type":"passphrase"}]}}`
+	})
+	w.wantTab("o2fa key remove ", "11111111|22222222|passphrase")
+	w.wantTab("o2fa key change p", "passphrase")
+	w.wantTab("o2fa key add ", "recovery|passphrase|keyring|keyfile")
+}

@@ -49,7 +49,8 @@ func keyAddCommand() *command.Command {
   keyfile     a file beside the vault: whoever reads both has every secret`,
 		Example: "o2fa key add recovery\no2fa key add passphrase",
 		MinArgs: 1, MaxArgs: 1,
-		Run: runKeyAdd,
+		Complete: command.OneOf("recovery", "passphrase", "keyring", "keyfile"),
+		Run:      runKeyAdd,
 	}
 }
 
@@ -64,7 +65,8 @@ An id, or its first 8 digits, names one of several of a kind.`,
 		Example: "o2fa key remove recovery\no2fa key remove passphrase --force",
 		Flags:   []command.Flag{{Name: "force", Short: "f", Default: false, Usage: "do not ask"}},
 		MinArgs: 1, MaxArgs: 1,
-		Run: runKeyRemove,
+		Complete: slotNames,
+		Run:      runKeyRemove,
 	}
 }
 
@@ -75,9 +77,10 @@ func keyChangeCommand() *command.Command {
 		Short: "Change the passphrase, or another key slot",
 		Long: `A new slot takes the place of the old one in one step. Without a word it is the
 passphrase; "recovery" makes a new recovery code.`,
-		Example: "o2fa key change\no2fa key change recovery",
-		MaxArgs: 1,
-		Run:     runKeyChange,
+		Example:  "o2fa key change\no2fa key change recovery",
+		MaxArgs:  1,
+		Complete: slotNames,
+		Run:      runKeyChange,
 	}
 }
 

@@ -276,8 +276,8 @@ func TestScriptsParse(t *testing.T) {
 			t.Errorf("%s: %s", sh, script)
 		}
 		program, err := exec.LookPath(sh)
-		if err != nil {
-			t.Logf("%s is not installed: its script is not parsed by it here", sh)
+		if err != nil || sh == "powershell" { // which TestPowerShell asks
+			t.Logf("%s is not asked what it thinks of its script", sh)
 			continue
 		}
 		cmd := exec.Command(program, "-n")

@@ -281,21 +281,30 @@ func isCapital(r rune) bool { return r >= 'A' && r <= 'Z' }
 func roff(text string) string {
 	var b strings.Builder
 	for _, r := range text {
-		switch special := roffNames[r]; {
-		case special != "":
-			b.WriteString(special)
-		case r > '~':
-			fmt.Fprintf(&b, `\[u%04X]`, r)
+		switch r {
+		case '\\':
+			b.WriteString(`\e`)
+		case '-':
+			b.WriteString(`\-`)
+		case '\'':
+			b.WriteString(`\(aq`)
+		case '`':
+			b.WriteString(`\(ga`)
+		case '^':
+			b.WriteString(`\(ha`)
+		case '~':
+			b.WriteString(`\(ti`)
+		case '"':
+			b.WriteString(`\(dq`)
 		default:
-			b.WriteRune(r)
+			if r > '~' {
+				fmt.Fprintf(&b, `\[u%04X]`, r)
+			} else {
+				b.WriteRune(r)
+			}
 		}
 	}
 	return b.String()
-}
-
-// roffNames are the characters that roff would change or take for its own.
-var roffNames = map[rune]string{
-	'\\': `\e`, '-': `\-`, '\'': `\(aq`, '`': `\(ga`, '^': `\(ha`, '~': `\(ti`, '"': `\(dq`,
 }
 
 // lowerFirst leaves a word alone that is written in capitals.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/o2fa/o2fa/internal/command"
 	"github.com/o2fa/o2fa/ipc"
+	"github.com/o2fa/o2fa/ipc/socket"
 )
 
 // Times between two questions to the daemon.
@@ -163,10 +164,16 @@ func hides(err error) bool {
 
 // trouble tells in a line what keeps the daemon from answering, and what to do.
 func trouble(err error) string {
-	text := err.Error()
+	text, hint := err.Error(), ""
 	var wire *ipc.Error
-	if errors.As(err, &wire) && wire.Hint != "" {
-		text += " (" + wire.Hint + ")"
+	if errors.As(err, &wire) {
+		hint = wire.Hint
+	}
+	if hint == "" && errors.Is(err, socket.ErrNotRunning) {
+		text, hint = "no daemon is running", "o2fa status starts one" // this command does not: somebody ended it
+	}
+	if hint != "" {
+		text += " (" + hint + ")"
 	}
 	return command.Escape(text)
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/o2fa/o2fa/internal/command"
 	"github.com/o2fa/o2fa/ipc"
+	"github.com/o2fa/o2fa/ipc/socket"
 )
 
 // canvas is a screen that remembers what was drawn.
@@ -317,6 +319,24 @@ func TestDaemonGoes(t *testing.T) {
 		c.show(t, "no daemon", false)
 		stop(t, c, done)
 	})
+}
+
+// What is in the way is told with what to do about it.
+func TestTrouble(t *testing.T) {
+	for _, tc := range []struct {
+		err  error
+		want string
+	}{
+		{&ipc.Error{Code: ipc.CodeLocked, Message: "the vault is locked", Hint: "o2fa unlock"}, "the vault is locked (o2fa unlock)"},
+		{&ipc.Error{Code: ipc.CodeStorage, Message: "a disk\nerror"}, `a disk\u{a}error`},
+		{fmt.Errorf("looking for the daemon of /p: %w", socket.ErrNotRunning), "no daemon is running (o2fa status starts one)"},
+		{errors.Join(&ipc.Error{Code: ipc.CodeUnavailable, Message: "x", Hint: "unset O2FA_SOCKET"}, socket.ErrNotRunning),
+			`x\u{a}no daemon is listening (unset O2FA_SOCKET)`},
+	} {
+		if got := trouble(tc.err); got != tc.want {
+			t.Errorf("%v: %s", tc.err, got)
+		}
+	}
 }
 
 // A daemon that does not answer stops neither the seconds nor Ctrl-C.

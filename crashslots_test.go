@@ -34,11 +34,10 @@ func crashRekeying(t *testing.T, rng *rand.Rand, kills int) {
 		t.Fatal(err)
 	}
 	first := p.slots(t, ipc.SlotsRequest{Add: "recovery"})
-	code, id := first.RecoveryCode, first.Added.ID
 	began := time.Now()
-	next := p.slots(t, ipc.SlotsRequest{Add: "recovery", Remove: []string{id}})
+	next := p.slots(t, ipc.SlotsRequest{Add: "recovery", Remove: []string{first.Added.ID}})
 	whole := time.Since(began)
-	code, id = next.RecoveryCode, next.Added.ID
+	code, id := next.RecoveryCode, next.Added.ID
 	outcomes := map[string]int{}
 	for range kills {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)

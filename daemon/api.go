@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/o2fa/o2fa"
 	"github.com/o2fa/o2fa/ipc"
@@ -235,9 +236,17 @@ func write(w http.ResponseWriter, status int, kind string, body []byte) {
 // refused: with equal API numbers they can only be mistakes.
 func decode[T any](r *http.Request) (T, error) {
 	var v T
-	dec := json.NewDecoder(r.Body)
+	body, err := io.ReadAll(r.Body)
+	defer clear(body)
+	if err == nil && !utf8.Valid(body) {
+		// encoding/json would put another character in the place of each such byte.
+		return v, &ipc.Error{Code: ipc.CodeBadRequest, Message: "the request is not valid UTF-8"}
+	}
+	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
-	err := dec.Decode(&v)
+	if err == nil {
+		err = dec.Decode(&v)
+	}
 	if errors.Is(err, io.EOF) {
 		return v, nil // no body: every field has a meaning when absent
 	}

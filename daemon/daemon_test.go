@@ -394,6 +394,7 @@ func TestRefusals(t *testing.T) {
 		{"two values", "POST", ipc.PathEntries, `{} {"secret":"` + rfcSecret + `"}`, nil, ipc.CodeBadRequest},
 		{"an unknown field", "POST", ipc.PathEntries, `{"` + rfcSecret + `":1}`, nil, ipc.CodeBadRequest},
 		{"a wrong type", "POST", ipc.PathEntries, `{"secret":12,"name":"` + rfcSecret + `"}`, nil, ipc.CodeBadRequest},
+		{"text that is not UTF-8", "POST", ipc.PathEntries, `{"secret":"` + rfcSecret + `","name":"caf` + "\xe9" + `"}`, nil, ipc.CodeBadRequest},
 		{"a bad secret", "POST", ipc.PathEntries, `{"secret":"` + rfcSecret + `!"}`, nil, ipc.CodeInvalid},
 		{"a bad URI", "POST", ipc.PathEntries, `{"uri":"otpauth://totp/x?secret=` + rfcSecret + `!"}`, nil, ipc.CodeInvalid},
 		{"no name", "POST", ipc.PathCode, "", nil, ipc.CodeBadRequest},

@@ -5,7 +5,9 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/o2fa/o2fa/internal/command"
 	"github.com/o2fa/o2fa/internal/command/ptytest"
@@ -122,7 +124,10 @@ func TestNoteIsTyped(t *testing.T) {
 
 // Removing for good is asked about, with the number; no is exit 1.
 func TestEmptyAsks(t *testing.T) {
-	w := started(t)
+	w := newWorld(t)
+	var tick atomic.Int64 // two deletions have two times, however fast they are
+	w.Config.Now = func() time.Time { return time.Unix(1_700_000_000+tick.Add(1), 0) }
+	w.Start(t)
 	for _, name := range []string{"a", "b\x1b", "c", "d", "keep"} {
 		w.Add(t, rfcSecret, name)
 	}

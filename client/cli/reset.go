@@ -162,16 +162,10 @@ func awaitGone(ctx context.Context, reply *ipc.ResetReply, dir string) {
 		_, err := os.Lstat(what)
 		return filepath.IsAbs(what) && !errors.Is(err, fs.ErrNotExist)
 	}
-	for slices.ContainsFunc(reply.Removed, there) {
+	for ; ctx.Err() == nil && slices.ContainsFunc(reply.Removed, there); <-time.After(time.Millisecond) {
 		if slices.Contains(reply.Removed, dir) {
 			_ = os.Remove(dir)
 		}
-		select {
-		case <-time.After(time.Millisecond):
-			continue
-		case <-ctx.Done():
-		}
-		break
 	}
 	reply.Removed = slices.DeleteFunc(reply.Removed, func(what string) bool {
 		if !there(what) {

@@ -37,6 +37,7 @@ type holding struct {
 	id     [16]byte
 	known  bool            // id is
 	opened bool            // the file told it
+	inFile bool            // there is a key file, so the vault may do without a keyring
 	item   certainty       // that the vault has an item in the keyring
 	header keystore.Header // by which the item is found
 }
@@ -67,7 +68,8 @@ func (k *keeper) holding() holding {
 	}
 	_, vaultErr := os.Lstat(k.files.vault)
 	_, keyErr := os.Lstat(k.files.keyfile)
-	if keyErr != nil && (markErr == nil || vaultErr == nil) { // a key file would be the vault's key
+	h.inFile = keyErr == nil
+	if markErr == nil || vaultErr == nil {
 		h.item, h.header = possible, keystore.Header{Type: keystore.TypeKeyring, Vault: h.id}
 	}
 	return h
@@ -145,11 +147,12 @@ func (k *keeper) uncleared(ctx context.Context, was ipc.State, err error) outcom
 	return result
 }
 
-// clear removes the vault first, then its key, and last the marker, by which a
-// reset that was interrupted finds what is still to do: until that is gone the
-// profile counts as one whose vault is lost, and no other is made there. Only
-// where the vault itself cannot be removed there is an error, and nothing has
-// changed.
+// clear removes the vault first, then its item in the keyring, and then the
+// marker, by which a reset that was interrupted finds the item again: until that
+// is gone the profile counts as one whose vault is lost, and no other is made
+// there. Key files go last. They open nothing any more, and tell until then that
+// a keyring that does not answer here need not have been asked. Only where the
+// vault itself cannot be removed there is an error, and nothing has changed.
 func (k *keeper) clear(ctx context.Context, h holding, c *clearing) error {
 	if h.known {
 		k.mark(h.id)
@@ -166,14 +169,14 @@ func (k *keeper) clear(ctx context.Context, h holding, c *clearing) error {
 	}
 	k.settleDir()
 	k.removeItem(ctx, h, c)
+	c.remove(k.files.marker)
+	k.settleDir()
 	for _, path := range k.keyFiles() {
 		c.remove(path)
 	}
 	if err := atomicfile.RemoveLeftovers(k.dir()); err != nil {
 		k.log.Warn("removing what was left of writing", "error", err.Error())
 	}
-	k.settleDir()
-	c.remove(k.files.marker)
 	k.settleDir()
 	return nil
 }
@@ -208,7 +211,9 @@ func (k *keeper) removeItem(ctx context.Context, h holding, c *clearing) {
 		return
 	}
 	if !h.known {
-		c.leave("the key in the OS keyring, if the vault had one", "nothing tells the vault's id: look for items of o2fa", false)
+		if !h.inFile {
+			c.leave("the key in the OS keyring, if the vault had one", "nothing tells the vault's id: look for items of o2fa", false)
+		}
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, keyringTime)
@@ -221,6 +226,7 @@ func (k *keeper) removeItem(ctx context.Context, h holding, c *clearing) {
 	case err == nil:
 		c.removed(h.itemText())
 	case errors.Is(err, keystore.ErrMissing): // an earlier reset was interrupted, or it never was there
+	case h.item == possible && h.inFile && errors.Is(err, keystore.ErrUnavailable): // no keyring here, and none was needed
 	case h.item == certain:
 		c.leave(h.itemText(), fmt.Sprintf("%v; to remove it: %s", err, h.itemHint()), true)
 	default:

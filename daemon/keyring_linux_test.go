@@ -157,6 +157,10 @@ func TestResetWithOSKeyring(t *testing.T) {
 		"corrupt":  func(t *testing.T, d *daemontest.Daemon) { spoilVault(t, d, func([]byte) []byte { return nil }) },
 		"newer":    func(t *testing.T, d *daemontest.Daemon) { spoilVault(t, d, newer) },
 		"vault.db": func(t *testing.T, d *daemontest.Daemon) { spoilVault(t, d, nil) },
+		"corrupt, with a key file too": func(t *testing.T, d *daemontest.Daemon) {
+			check(t, second(d.Client.Slots(t.Context(), ipc.SlotsRequest{Add: "keyfile"})))
+			spoilVault(t, d, func([]byte) []byte { return nil })
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := onBus(t, bus.Getenv)

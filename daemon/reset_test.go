@@ -23,7 +23,7 @@ import (
 func furnished(t *testing.T) *daemontest.Daemon {
 	t.Helper()
 	d := daemontest.New(t)
-	d.Config.Keystore, d.Config.Log = "keyfile", nil
+	d.Config.Keystore, d.Config.Log, d.Config.Keyring = "keyfile", nil, nil
 	d.Start(t)
 	d.Add(t, rfcSecret, "github")
 	return d

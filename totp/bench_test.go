@@ -61,7 +61,7 @@ func BenchmarkParseURI(b *testing.B) {
 	}
 }
 
-func BenchmarkEncode(b *testing.B) {
+func BenchmarkURI(b *testing.B) {
 	u := NewCredential([]byte(rfcSecrets[SHA1]), Options{})
 	u.Issuer, u.Account = "Example", "alice@example.com"
 	b.ReportAllocs()

@@ -23,7 +23,7 @@ var (
 	ErrNumber    = errors.New("not a whole number in range")
 	ErrEncoding  = errors.New("not valid UTF-8")
 	ErrColon     = errors.New("contains a colon")
-	ErrTooLong   = errors.New("more than 8 KiB")
+	ErrTooLong   = errors.New("longer than is read") // MaxURI, MaxJSON; 1 MiB of a wallet's text
 )
 
 // ErrMarshal is returned by every encoder that takes its text from
@@ -71,7 +71,9 @@ func (t Type) String() string {
 // Factory; its fields may be changed before it is written.
 //
 // A Credential prints and logs itself without its secret and without Extra, whose
-// parameters may be anything. Copies share one secret.
+// parameters may be anything. (In an unexported field of another type fmt cannot
+// call its methods: there it prints Extra, but not the secret.) Copies share one
+// secret.
 type Credential struct {
 	Type Type
 

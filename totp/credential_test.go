@@ -13,19 +13,19 @@ import (
 
 const hello = "Hello!\xde\xad\xbe\xef" // JBSWY3DPEHPK3PXP
 
-// makeURI returns what a Credential with the secret hello and the default options parses to.
-func makeURI(change func(*Credential)) Credential {
+// makeCredential returns what a Credential with the secret hello and the default options parses to.
+func makeCredential(change func(*Credential)) Credential {
 	u := NewCredential([]byte(hello), Options{SHA1, 6, 30 * time.Second})
 	change(&u)
 	return u
 }
 
 func named(issuer, account string) Credential {
-	return makeURI(func(u *Credential) { u.Issuer, u.Account = issuer, account })
+	return makeCredential(func(u *Credential) { u.Issuer, u.Account = issuer, account })
 }
 
 func byCounter(counter uint64) Credential {
-	return makeURI(func(u *Credential) { u.Type, u.Period, u.Account, u.Counter = HOTP, 0, "a", counter })
+	return makeCredential(func(u *Credential) { u.Type, u.Period, u.Account, u.Counter = HOTP, 0, "a", counter })
 }
 
 func TestParseURI(t *testing.T) {
@@ -41,7 +41,7 @@ func TestParseURI(t *testing.T) {
 		{"escaped colon and blank", "otpauth://totp/Big%20Corporation%3A%20alice%40bigco.com" + query, named("Big Corporation", "alice@bigco.com")},
 		{"bare blanks", "otpauth://totp/Big Corp:  Alice Smith " + query, named("Big Corp", "Alice Smith")},
 		{"different prefix", "otpauth://totp/Old:alice" + query + "&issuer=New",
-			makeURI(func(u *Credential) { u.Issuer, u.Account, u.Prefix = "New", "alice", "Old" })},
+			makeCredential(func(u *Credential) { u.Issuer, u.Account, u.Prefix = "New", "alice", "Old" })},
 		{"empty issuer", "otpauth://totp/Example:alice" + query + "&issuer=", named("Example", "alice")},
 		{"empty prefix", "otpauth://totp/:alice" + query + "&issuer=Example", named("Example", "alice")},
 		{"further colons", "otpauth://totp/AWS:arn:aws:mfa/x" + query, named("AWS", "arn:aws:mfa/x")},
@@ -66,19 +66,19 @@ func TestParseURI(t *testing.T) {
 		{"blanks in the secret", "otpauth://totp/a?secret=jbsw+y3dp%20ehpk-3pxp", named("", "a")},
 		{"padded secret", "otpauth://totp/a?secret=JBSWY3DPEHPK3PXP&&", named("", "a")},
 		{"all options", "otpauth://totp/a" + query + "&algorithm=sha512&digits=8&period=60",
-			makeURI(func(u *Credential) { u.Account, u.Options = "a", Options{SHA512, 8, time.Minute} })},
-		{"ten digits", "otpauth://totp/a" + query + "&digits=10", makeURI(func(u *Credential) { u.Account, u.Digits = "a", 10 })},
+			makeCredential(func(u *Credential) { u.Account, u.Options = "a", Options{SHA512, 8, time.Minute} })},
+		{"ten digits", "otpauth://totp/a" + query + "&digits=10", makeCredential(func(u *Credential) { u.Account, u.Digits = "a", 10 })},
 		{"longest period", "otpauth://totp/a" + query + "&period=9223372036",
-			makeURI(func(u *Credential) { u.Account, u.Period = "a", MaxPeriod })},
+			makeCredential(func(u *Credential) { u.Account, u.Period = "a", MaxPeriod })},
 		{"hotp", "otpauth://hotp/a" + query + "&counter=0", byCounter(0)},
 		{"largest counter", "otpauth://hotp/a" + query + "&counter=18446744073709551615", byCounter(math.MaxUint64)},
 		{"unknown parameters", "otpauth://totp/a" + query + "&image=https%3A%2F%2Fx%2Fy%3Fz%3D1&flag&codeDisplay=%7B%7D&counter=x&=e",
-			makeURI(func(u *Credential) {
+			makeCredential(func(u *Credential) {
 				u.Account = "a"
 				u.Extra = map[string]string{"image": "https://x/y?z=1", "flag": "", "codeDisplay": "{}", "counter": "x", "": "e"}
 			})},
 		{"period of hotp", "otpauth://hotp/a" + query + "&counter=5&period=30",
-			makeURI(func(u *Credential) {
+			makeCredential(func(u *Credential) {
 				u.Type, u.Period, u.Account, u.Counter = HOTP, 0, "a", 5
 				u.Extra = map[string]string{"period": "30"}
 			})},
@@ -90,7 +90,7 @@ func TestParseURI(t *testing.T) {
 			continue
 		}
 		if strings.Contains(got.Issuer+got.Account, ":") {
-			continue // has no text, see TestEncodeRefuses
+			continue // has no text, see TestURIRefuses
 		}
 		text, err := got.URI()
 		if err != nil {
@@ -174,12 +174,12 @@ func TestURI(t *testing.T) {
 		{"otpauth://totp/100%25%20%23%3F%2F%26%3D?secret=JBSWY3DPEHPK3PXP", named("", "100% #?/&=")},
 		{"otpauth://totp/B%C3%BCro:~a-b_c.d?secret=JBSWY3DPEHPK3PXP&issuer=B%C3%BCro", named("B\u00fcro", "~a-b_c.d")},
 		{"otpauth://totp/%1B%0A%00?secret=JBSWY3DPEHPK3PXP", named("", "\x1b\n\x00")},
-		{"otpauth://totp/Old:a?secret=JBSWY3DPEHPK3PXP&issuer=New", makeURI(func(u *Credential) { u.Issuer, u.Prefix, u.Account = "New", "Old", "a" })},
+		{"otpauth://totp/Old:a?secret=JBSWY3DPEHPK3PXP&issuer=New", makeCredential(func(u *Credential) { u.Issuer, u.Prefix, u.Account = "New", "Old", "a" })},
 		{"otpauth://totp/a?secret=JBSWY3DPEHPK3PXP&algorithm=SHA256&digits=8&period=60",
-			makeURI(func(u *Credential) { u.Account, u.Options = "a", Options{SHA256, 8, time.Minute} })},
+			makeCredential(func(u *Credential) { u.Account, u.Options = "a", Options{SHA256, 8, time.Minute} })},
 		{"otpauth://hotp/a?secret=JBSWY3DPEHPK3PXP&counter=0", byCounter(0)},
 		{"otpauth://hotp/a?secret=JBSWY3DPEHPK3PXP&counter=18446744073709551615", byCounter(math.MaxUint64)},
-		{"otpauth://totp/a?secret=JBSWY3DPEHPK3PXP&b=1%202&z%26=", makeURI(func(u *Credential) {
+		{"otpauth://totp/a?secret=JBSWY3DPEHPK3PXP&b=1%202&z%26=", makeCredential(func(u *Credential) {
 			u.Account, u.Extra = "a", map[string]string{"z&": "", "b": "1 2"}
 		})},
 	}
@@ -200,7 +200,7 @@ func TestURI(t *testing.T) {
 	}
 }
 
-func TestEncodeRefuses(t *testing.T) {
+func TestURIRefuses(t *testing.T) {
 	tests := []struct {
 		name string
 		uri  Credential
@@ -209,17 +209,17 @@ func TestEncodeRefuses(t *testing.T) {
 	}{
 		{"a colon in the issuer", named("a:b", "c"), "issuer", ErrColon},
 		{"a colon in the account", named("a", "b:c"), "account", ErrColon},
-		{"a colon in the prefix", makeURI(func(u *Credential) { u.Prefix = ":" }), "prefix", ErrColon},
+		{"a colon in the prefix", makeCredential(func(u *Credential) { u.Prefix = ":" }), "prefix", ErrColon},
 		{"no secret", Credential{}, "secret", ErrEmpty},
 		{"an empty secret", NewCredential(nil, Options{}), "secret", ErrEmpty},
-		{"an unknown type", makeURI(func(u *Credential) { u.Type = 7 }), "type", ErrType},
-		{"an unknown algorithm", makeURI(func(u *Credential) { u.Algorithm = 7 }), "algorithm", ErrAlgorithm},
-		{"5 digits", makeURI(func(u *Credential) { u.Digits = 5 }), "digits", ErrDigits},
-		{"half a second", makeURI(func(u *Credential) { u.Period = time.Second / 2 }), "period", ErrPeriod},
+		{"an unknown type", makeCredential(func(u *Credential) { u.Type = 7 }), "type", ErrType},
+		{"an unknown algorithm", makeCredential(func(u *Credential) { u.Algorithm = 7 }), "algorithm", ErrAlgorithm},
+		{"5 digits", makeCredential(func(u *Credential) { u.Digits = 5 }), "digits", ErrDigits},
+		{"half a second", makeCredential(func(u *Credential) { u.Period = time.Second / 2 }), "period", ErrPeriod},
 		{"not UTF-8", named("", "\xff"), "account", ErrEncoding},
-		{"an extra that is not UTF-8", makeURI(func(u *Credential) { u.Extra = map[string]string{"x": "\xff"} }), "parameter", ErrEncoding},
-		{"an extra secret", makeURI(func(u *Credential) { u.Extra = map[string]string{"Secret": "x"} }), "secret", ErrDuplicate},
-		{"an extra period", makeURI(func(u *Credential) { u.Extra = map[string]string{"period": "1"} }), "period", ErrDuplicate},
+		{"an extra that is not UTF-8", makeCredential(func(u *Credential) { u.Extra = map[string]string{"x": "\xff"} }), "parameter", ErrEncoding},
+		{"an extra secret", makeCredential(func(u *Credential) { u.Extra = map[string]string{"Secret": "x"} }), "secret", ErrDuplicate},
+		{"an extra period", makeCredential(func(u *Credential) { u.Extra = map[string]string{"period": "1"} }), "period", ErrDuplicate},
 		{"too long", named("", strings.Repeat("x", MaxURI)), "length", ErrTooLong},
 	}
 	for _, tt := range tests {
@@ -231,7 +231,7 @@ func TestEncodeRefuses(t *testing.T) {
 	}
 }
 
-func TestURIKey(t *testing.T) {
+func TestCredentialKey(t *testing.T) {
 	u, err := ParseURI("otpauth://totp/a?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&digits=8")
 	if err != nil {
 		t.Fatal(err)
@@ -250,13 +250,13 @@ func TestURIKey(t *testing.T) {
 		t.Error("Wipe left the secret")
 	}
 	if _, err := copied.Key(); !errors.Is(err, ErrEmpty) {
-		t.Errorf("a wiped URI has a key: %v", err)
+		t.Errorf("a wiped Credential has a key: %v", err)
 	}
 	if _, err := copied.URI(); !errors.Is(err, ErrEmpty) {
-		t.Errorf("a wiped URI has a text: %v", err)
+		t.Errorf("a wiped Credential has a text: %v", err)
 	}
 	if got := k.Code(time.Unix(59, 0)); got != "94287082" {
-		t.Errorf("wiping the URI changed its key: %s", got)
+		t.Errorf("wiping the Credential changed its key: %s", got)
 	}
 	Credential{}.Wipe()
 }
@@ -278,6 +278,6 @@ func TestParseDoesNotShareExtra(t *testing.T) {
 	two, _ := ParseURI(text)
 	one.Extra["x"] = "2"
 	if !maps.Equal(two.Extra, map[string]string{"x": "1"}) {
-		t.Error("two URIs share one Extra")
+		t.Error("two credentials share one Extra")
 	}
 }

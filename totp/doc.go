@@ -99,8 +99,9 @@
 // wallet with the same secrets. With WalletOptions.Passlib the texts written here
 // are read there too, so that both may run side by side. Where passlib has traps
 // this package differs: defaults of a Factory never change what was stored, a
-// code with digits of another script is ErrMalformed, and the sealed form is
-// authenticated unless passlib's is asked for.
+// code with digits of another script is ErrMalformed, a secret with a 0 or an 8
+// is refused and not read as O or B, and the sealed form is authenticated unless
+// passlib's is asked for.
 //
 // # Codes by counter
 //
@@ -123,8 +124,9 @@
 //
 // # Many codes
 //
-// Preparing a key costs more than making a code. AppendCode and Match on a
-// prepared Key allocate nothing:
+// Preparing a key costs more than making a code. AppendCode, Match and
+// MatchCounter on a prepared Key allocate nothing, but for the *UsedError of a
+// code that was used:
 //
 //	buf = key.AppendCode(buf[:0], key.Counter(t))
 //
@@ -134,6 +136,6 @@
 // # Secrets stay out of logs
 //
 // Neither a Key, a Credential nor a Wallet shows its secret to fmt, log/slog or
-// encoding/json, and no error of this package repeats what it was given. The
+// encoding/json, and no error of this package repeats what it read. The
 // secret leaves a Credential by Secret, URI, JSON and Map only.
 package totp

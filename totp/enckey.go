@@ -51,22 +51,11 @@ func parseEncryptedKey(m map[string]any) (EncryptedKey, error) {
 	r := reader{m: m}
 	r.known("v", "c", "t", "s", "k")
 	e := EncryptedKey{Version: int(r.number("v", 0, 0, math.MaxInt32)), Tag: r.text("t", true)}
-	if _, ok := m["c"]; !ok {
+	if m["c"] == nil {
 		r.fail("c", ErrMissing)
 	}
 	e.Cost = int(r.number("c", 0, 0, MaxCost))
-	for name, into := range map[string]*[]byte{"s": &e.Salt, "k": &e.Key} {
-		text := r.text(name, true)
-		if text == "" || len(text) > 2*maxSealed {
-			r.fail(name, ErrLength)
-			continue
-		}
-		raw, err := DecodeSecret(text)
-		if err != nil {
-			r.fail(name, err)
-		}
-		*into = raw
-	}
+	e.Salt, e.Key = r.sealed("s"), r.sealed("k")
 	if e.Version != formPasslib && e.Version != formAuthenticated {
 		r.fail("v", ErrVersion)
 	}
@@ -76,6 +65,20 @@ func parseEncryptedKey(m map[string]any) (EncryptedKey, error) {
 		return EncryptedKey{}, &FieldError{"enckey " + field.Field, field.Err}
 	}
 	return e, nil
+}
+
+// sealed returns a field of bytes in base32.
+func (r *reader) sealed(name string) []byte {
+	text := r.text(name, true)
+	if len(text) > 2*maxSealed {
+		r.fail(name, ErrTooLong)
+		return nil
+	}
+	raw, err := DecodeSecret(text)
+	if err != nil {
+		r.fail(name, err)
+	}
+	return raw
 }
 
 // Encrypt seals a secret under the wallet's tag and cost. The errors are ErrEmpty,

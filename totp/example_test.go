@@ -101,27 +101,27 @@ func ExampleEncodeSecret() {
 }
 
 func ExampleParseURI() {
-	uri, err := totp.ParseURI("otpauth://totp/Big%20Corp:alice+work?secret=JBSWY3DPEHPK3PXP&issuer=Big%20Corp&digits=8")
+	user, err := totp.ParseURI("otpauth://totp/Big%20Corp:alice+work?secret=JBSWY3DPEHPK3PXP&issuer=Big%20Corp&digits=8")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(uri.Label(), uri.Type, uri.Algorithm, uri.Digits, uri.Period)
-	fmt.Println(uri) // for logs: the secret is not shown
+	fmt.Println(user.Label(), user.Type, user.Algorithm, user.Digits, user.Period)
+	fmt.Println(user) // for logs: the secret is not shown
 	// Output:
 	// Big Corp:alice+work totp SHA1 8 30s
 	// otpauth://totp/Big%20Corp:alice%2Bwork?secret=***&digits=8&issuer=Big%20Corp
 }
 
 func ExampleCredential_URI() {
-	uri := totp.NewCredential([]byte("Hello!\xde\xad\xbe\xef"), totp.Options{})
-	uri.Issuer, uri.Account = "Big Corp", "alice@example.com"
-	text, err := uri.URI()
+	user := totp.NewCredential([]byte("Hello!\xde\xad\xbe\xef"), totp.Options{})
+	user.Issuer, user.Account = "Big Corp", "alice@example.com"
+	uri, err := user.URI()
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(text)
+	fmt.Println(uri)
 	// Output: otpauth://totp/Big%20Corp:alice@example.com?secret=JBSWY3DPEHPK3PXP&issuer=Big%20Corp
 }
 

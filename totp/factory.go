@@ -13,6 +13,9 @@ const MinSecret = 10
 // to the size of the hash.
 var ErrSize = errors.New("size of new secrets must be 10 bytes up to that of the hash")
 
+// ErrByCounter is returned by Verify for a credential of type HOTP.
+var ErrByCounter = errors.New("codes are by counter, not by time: use Key.MatchCounter")
+
 // Factory makes credentials for one service, with its defaults, and stores them
 // under its wallet. The zero value makes credentials of 20 bytes, SHA-1, 6
 // digits and 30 seconds, and stores them in clear.
@@ -42,7 +45,9 @@ func (f Factory) New(account string) (Credential, error) {
 	if size < MinSecret || size > options.Algorithm.Size() {
 		return Credential{}, ErrSize
 	}
-	return f.Take(GenerateSecret(size), account)
+	secret := GenerateSecret(size)
+	defer clear(secret) // Take has a copy
+	return f.Take(secret, account)
 }
 
 // Take returns a credential with a copy of an existing secret for the user
@@ -73,12 +78,12 @@ func (f Factory) Map(c Credential) (map[string]any, error) { return c.Map(f.Wall
 // Parse reads a credential from any text: an otpauth:// URI, or JSON as JSON
 // wrote it. changed says that it should be written again with JSON: its secret
 // was sealed under a tag, a cost or in a form that is no longer the wallet's, or
-// lay in clear though there is a wallet. The errors are those of ParseURI and
+// lay in clear, as it does in every URI, though there is a wallet. The errors are those of ParseURI and
 // ParseJSON.
 func (f Factory) Parse(source string) (c Credential, changed bool, err error) {
 	if _, isURI := cutScheme(strings.TrimSpace(source)); isURI {
 		c, err = ParseURI(source)
-		return c, false, err
+		return c, err == nil && f.Wallet != nil, err
 	}
 	return ParseJSON([]byte(source), f.Wallet)
 }
@@ -89,14 +94,17 @@ func (f Factory) ParseMap(source map[string]any) (c Credential, changed bool, er
 }
 
 // Verify reads a credential with Parse and matches a code: both in one for a
-// caller who keeps credentials as text. Its errors are those of Parse, of
-// Credential.Key and of Key.Match.
+// caller who keeps credentials as text. Its errors are those of Parse and of
+// Key.Match, and ErrByCounter.
 func (f Factory) Verify(code, source string, at time.Time, window Window) (Match, error) {
 	c, _, err := f.Parse(source)
 	if err != nil {
 		return Match{}, err
 	}
 	defer c.Wipe()
+	if c.Type != TOTP {
+		return Match{}, ErrByCounter
+	}
 	key, err := c.Key()
 	if err != nil {
 		return Match{}, err

@@ -2,6 +2,7 @@ package totp
 
 import (
 	"encoding/base32"
+	"encoding/json"
 	"errors"
 	"net/url"
 	"reflect"
@@ -153,6 +154,9 @@ func FuzzParseJSON(f *testing.F) {
 				t.Fatalf("%q: %#v, %#v", text, c, err)
 			}
 			return
+		}
+		if !json.Valid(text) {
+			t.Fatalf("%q was read but is no JSON", text)
 		}
 		if _, err := c.Key(); err != nil {
 			t.Fatalf("%q was read but has no key: %v", text, err)

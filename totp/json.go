@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,13 +59,19 @@ func (e *FieldError) Unwrap() error { return e.Err }
 // alg, digits and period are written where they are not sha1, 6 and 30, whatever
 // the defaults of a Factory are. A credential by counter has type hotp and a
 // counter, which passlib does not read. Prefix and Extra are not stored. The
-// errors are those of URI and of Wallet.Encrypt.
+// errors are those of URI and of Wallet.Encrypt, and a *FieldError with
+// ErrTooLong for a text of more than MaxJSON bytes.
 func (c Credential) JSON(w *Wallet) ([]byte, error) {
 	m, err := c.Map(w)
 	if err != nil {
 		return nil, err
 	}
-	return appendObject(nil, m), nil
+	text := appendObject(nil, m)
+	if len(text) > MaxJSON {
+		clear(text)
+		return nil, &FieldError{"", ErrTooLong}
+	}
+	return text, nil
 }
 
 // Map returns what JSON writes as a map (TOTP.to_dict): texts, and numbers of
@@ -111,21 +118,63 @@ func (c Credential) Map(w *Wallet) (map[string]any, error) {
 // wallet opens a sealed secret; it may be nil if there is none. changed says that
 // the credential should be written again, see Factory.Parse.
 //
-// Fields that are absent mean what the format says, never the defaults of a
-// Factory. (passlib leaves out an issuer that is its class's default: such a text
+// Fields that are absent, or null, mean what the format says, never the defaults
+// of a Factory. (passlib leaves out an issuer that is its class's default: such a text
 // has none.) Unknown fields are refused, but for last_counter, which old texts
-// have. Every error is a *FieldError.
+// have, and so is one that comes twice. Every error is a *FieldError.
 func ParseJSON(text []byte, w *Wallet) (c Credential, changed bool, err error) {
 	if len(text) > MaxJSON {
 		return Credential{}, false, &FieldError{"", ErrTooLong}
 	}
-	var m map[string]any
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.UseNumber()
-	if dec.Decode(&m) != nil || m == nil || dec.More() {
-		return Credential{}, false, &FieldError{"", ErrJSON}
+	m, err := decodeObject(text)
+	if err != nil {
+		return Credential{}, false, &FieldError{"", err}
 	}
 	return ParseMap(m, w)
+}
+
+// decodeObject reads a JSON object of texts, numbers and objects.
+func decodeObject(text []byte) (map[string]any, error) {
+	if !utf8.Valid(text) || !json.Valid(text) {
+		return nil, ErrJSON
+	}
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
+		return nil, ErrJSON
+	}
+	return decodeFields(dec)
+}
+
+// decodeFields reads what follows the '{' of an object. It goes by tokens, as
+// encoding/json alone would hide a field that comes twice.
+func decodeFields(dec *json.Decoder) (map[string]any, error) {
+	m := map[string]any{}
+	for dec.More() {
+		token, err := dec.Token()
+		name, ok := token.(string)
+		if err != nil || !ok {
+			return nil, ErrJSON
+		}
+		if _, twice := m[name]; twice {
+			return nil, ErrDuplicate
+		}
+		value, err := dec.Token()
+		switch value {
+		case json.Delim('{'):
+			value, err = decodeFields(dec)
+		case json.Delim('['):
+			err = ErrValue // no field is a list
+		}
+		if err != nil {
+			return nil, err
+		}
+		m[name] = value
+	}
+	if _, err := dec.Token(); err != nil { // the '}'
+		return nil, ErrJSON
+	}
+	return m, nil
 }
 
 // ParseMap is ParseJSON for a map as Map returned it, or as encoding/json reads
@@ -143,7 +192,7 @@ func ParseMap(m map[string]any, w *Wallet) (c Credential, changed bool, err erro
 	if v := r.number("v", 0, 0, math.MaxInt64); v != formatVersion {
 		r.fail("v", ErrVersion)
 	}
-	if name, ok := m["alg"]; ok {
+	if name := m["alg"]; name != nil {
 		text, _ := name.(string)
 		if c.Algorithm, err = ParseAlgorithm(text); err != nil {
 			r.fail("alg", err)
@@ -152,7 +201,7 @@ func ParseMap(m map[string]any, w *Wallet) (c Credential, changed bool, err erro
 	c.Digits = int(r.number("digits", DefaultDigits, MinDigits, MaxDigits))
 	if c.Type == HOTP {
 		c.Counter = r.number("counter", 0, 0, math.MaxUint64)
-		if _, ok := m["counter"]; !ok {
+		if m["counter"] == nil {
 			r.fail("counter", ErrMissing)
 		}
 	} else {
@@ -208,8 +257,8 @@ func (r *reader) known(names ...string) {
 
 // text returns a text field, "" if it is absent or null.
 func (r *reader) text(name string, required bool) string {
-	value, ok := r.m[name]
-	if !ok || value == nil && !required {
+	value := r.m[name]
+	if value == nil {
 		if required {
 			r.fail(name, ErrMissing)
 		}
@@ -222,10 +271,11 @@ func (r *reader) text(name string, required bool) string {
 	return text
 }
 
-// number returns a whole number between least and most.
+// number returns a whole number between least and most, or without if it is
+// absent or null.
 func (r *reader) number(name string, without, least, most uint64) uint64 {
-	value, ok := r.m[name]
-	if !ok {
+	value := r.m[name]
+	if value == nil {
 		return without
 	}
 	n, ok := whole(value)
@@ -242,18 +292,18 @@ func (r *reader) number(name string, without, least, most uint64) uint64 {
 
 // whole returns a number of any type as what it is if it is whole and not below 0.
 func whole(value any) (uint64, bool) {
-	switch n := value.(type) {
-	case int:
-		return uint64(n), n >= 0
-	case int64:
-		return uint64(n), n >= 0
-	case uint64:
-		return n, true
-	case float64:
-		return uint64(n), n >= 0 && n < 1<<53 && n == math.Trunc(n)
-	case json.Number:
+	if n, ok := value.(json.Number); ok {
 		u, err := strconv.ParseUint(n.String(), 10, 64)
 		return u, err == nil
+	}
+	switch v := reflect.ValueOf(value); {
+	case v.CanInt():
+		return uint64(v.Int()), v.Int() >= 0
+	case v.CanUint():
+		return v.Uint(), true
+	case v.CanFloat():
+		n := v.Float()
+		return uint64(n), n >= 0 && n < 1<<53 && n == math.Trunc(n)
 	}
 	return 0, false
 }

@@ -91,17 +91,17 @@ func TestFmtShowsNoSecret(t *testing.T) {
 	values := map[string]any{
 		"Key": k, "*Key": &k, "Credential": u, "*Credential": &u, "Wallet": w, "*Wallet": &w, "unexported Wallet": struct{ w Wallet }{w},
 		"Steam": others[0], "mOTP": others[1], "Yandex": others[2], "unexported keys": struct{ a, b, c *Key }{others[0], others[1], others[2]},
-		"bare keys":        []Key{*others[0], *others[1], *others[2]},
-		"slices":           []any{k, &k, u, &u, []Credential{u}, []*Key{&k}},
-		"maps":             map[string]any{"k": k, "u": u},
-		"exported fields":  struct{ K, U any }{&k, u},
-		"unexported Key":   struct{ k Key }{k},
-		"unexported *Key":  struct{ k *Key }{&k},
-		"unexported URI":   struct{ u Credential }{bare},
-		"unexported *URI":  struct{ u *Credential }{&bare},
-		"unexported slice": struct{ u []Credential }{[]Credential{bare}},
-		"unexported any":   struct{ u any }{&bare},
-		"an error around":  fmt.Errorf("doing: %v %w", u, errors.New("x")),
+		"bare keys":              []Key{*others[0], *others[1], *others[2]},
+		"slices":                 []any{k, &k, u, &u, []Credential{u}, []*Key{&k}},
+		"maps":                   map[string]any{"k": k, "u": u},
+		"exported fields":        struct{ K, U any }{&k, u},
+		"unexported Key":         struct{ k Key }{k},
+		"unexported *Key":        struct{ k *Key }{&k},
+		"unexported Credential":  struct{ u Credential }{bare},
+		"unexported *Credential": struct{ u *Credential }{&bare},
+		"unexported slice":       struct{ u []Credential }{[]Credential{bare}},
+		"unexported any":         struct{ u any }{&bare},
+		"an error around":        fmt.Errorf("doing: %v %w", u, errors.New("x")),
 	}
 	for name, v := range values {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%o", "%t", "%p", "%z"} {
@@ -129,13 +129,13 @@ func TestLogsShowNoSecret(t *testing.T) {
 		func(w io.Writer, o *slog.HandlerOptions) slog.Handler { return slog.NewJSONHandler(w, o) },
 	} {
 		var out bytes.Buffer
-		slog.New(handler(&out, nil)).Info("message", "key", k, "keyp", &k, "uri", u, "urip", &u,
+		slog.New(handler(&out, nil)).Info("message", "key", k, "keyp", &k, "credential", u, "credentialp", &u,
 			"in", struct{ U any }{u}, "group", slog.GroupValue(slog.Any("u", &u)))
 		if form := leaks(out.String()); form != "" {
 			t.Errorf("a log shows the secret (%s): %s", form, out.String())
 		}
 		if strings.Count(out.String(), "Example:alice") < 3 {
-			t.Errorf("a log does not say which URI: %s", out.String())
+			t.Errorf("a log does not say whose credential: %s", out.String())
 		}
 	}
 }
@@ -167,5 +167,37 @@ func TestURIErrorsShowNothing(t *testing.T) {
 		if form := leaks(fmt.Sprintf("%v %+v %#v", err, err, errors.Unwrap(err))); form != "" {
 			t.Errorf("an error shows the secret (%s): %v", form, err)
 		}
+	}
+}
+
+// TestStoredErrorsShowNothing puts the canary wherever JSON or a wallet's text
+// can be wrong.
+func TestStoredErrorsShowNothing(t *testing.T) {
+	secret := EncodeSecret([]byte(canary))
+	w, err := NewWallet(map[string][]byte{"1": []byte(canary)}, WalletOptions{Cost: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	show := func(text string, err error) {
+		t.Helper()
+		if err == nil {
+			t.Errorf("a wrong text was read: %s", text)
+		} else if form := leaks(fmt.Sprintf("%v %+v %#v", err, err, errors.Unwrap(err))); form != "" {
+			t.Errorf("an error shows the secret (%s): %v", form, err)
+		}
+	}
+	for _, text := range []string{
+		secret, `{"` + secret + `":1}`, `{"type":"` + secret + `","v":1}`, `{"type":"totp","v":"` + secret + `"}`, `{"type":"totp","v":1,"key":"` + secret + `!"}`,
+		`{"type":"totp","v":1,"alg":"` + secret + `","key":"MY"}`, `{"type":"totp","v":1,"label":":` + secret + `","key":"MY"}`,
+		`{"type":"totp","v":1,"key":"` + secret + `","key":"` + secret + `"}`, `{"type":"totp","v":1,"enckey":{"v":2,"c":1,"t":"` + secret + `","s":"MY","k":"MY"}}`,
+		`{"type":"totp","v":1,"enckey":{"v":2,"c":1,"t":"1","s":"` + secret + `","k":"` + secret + `"}}`, `{"type":"totp","v":1,"enckey":"` + secret + `"}`,
+	} {
+		_, _, err := ParseJSON([]byte(text), w)
+		show(text, err)
+	}
+	for _, text := range []string{secret, "1: a\n" + secret, " " + secret + "\u00e9: " + secret, "1: " + secret + "\n1: " + secret,
+		`{"1": "` + secret + `"`, `{"1": ["` + secret + `"]}`, `{"1": "` + secret + `", "1": "` + secret + `"}`} {
+		_, err := ParseWallet(text, WalletOptions{})
+		show(text, err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -11,10 +12,10 @@ import (
 // ErrInvalid and ErrUsed; the difference is for logs and for a client that
 // says "wait for the next code".
 var (
-	ErrMalformed = errors.New("not a code of this kind")         // letters, or another length
-	ErrInvalid   = errors.New("code is not valid at this time")  // well formed, and no code of the window
-	ErrUsed      = errors.New("code was used before")            // the error is a *UsedError
-	ErrWindow    = errors.New("window of more than 10000 steps") // or one that is negative; the caller's mistake
+	ErrMalformed = errors.New("not a code of this kind")                        // letters, or another length
+	ErrInvalid   = errors.New("code is not valid at this time")                 // well formed, and no code of the window
+	ErrUsed      = errors.New("code was used before")                           // the error is a *UsedError
+	ErrWindow    = errors.New("window is negative or of more than 10000 steps") // the caller's mistake
 )
 
 // UsedError is Match's answer to the code of Window.Last.
@@ -43,12 +44,13 @@ const MaxSteps = 10000
 // before and after, and knows of no code that was used.
 type Window struct {
 	// Size is how far before and after the time of the match codes are taken,
-	// in whole seconds; 0 means DefaultWindow, NoWindow none.
+	// in whole seconds, a fraction is dropped; 0 means DefaultWindow, NoWindow
+	// none.
 	Size time.Duration
 
 	// Skew is added to the time of the match: negative for a client whose
 	// clock is known to be behind, or whose codes take long to arrive (RFC 6238
-	// section 6). It may be any number of whole seconds.
+	// section 6). It may be any number of whole seconds; a fraction is dropped.
 	Skew time.Duration
 
 	// Last is the counter of the last code that was taken from this client,
@@ -87,7 +89,8 @@ func (k *Key) Match(code string, at time.Time, window Window) (Match, error) {
 	if err != nil {
 		return Match{}, err
 	}
-	client := max(-lastSecond, min(at.Unix(), lastSecond)) + int64(window.Skew/time.Second)
+	skew := int64(window.Skew / time.Second)
+	client := max(-lastSecond, min(at.Unix(), lastSecond)) + skew
 	period := int64(k.options.Period / time.Second)
 	if client+size < 0 { // before 1970 there is no step
 		return Match{}, ErrInvalid
@@ -103,7 +106,7 @@ func (k *Key) Match(code string, at time.Time, window Window) (Match, error) {
 	}
 	m := Match{Counter: counter, Expected: k.Counter(at), Expiry: k.expiry(counter)}
 	m.Skipped = int64(m.Counter) - int64(m.Expected)
-	m.Remember = m.Expiry.Add(time.Duration(size) * time.Second).Add(-window.Skew)
+	m.Remember = time.Unix(min(m.Expiry.Unix()+size-skew, lastSecond), 0).UTC()
 	return m, nil
 }
 
@@ -116,10 +119,11 @@ func (w Window) size(period time.Duration) (int64, error) {
 	case size == NoWindow:
 		size = 0
 	}
-	if size < 0 || size/period*2 >= MaxSteps {
+	whole := int64(size / time.Second)
+	if size < 0 || 2*whole > (MaxSteps-1)*int64(period/time.Second) {
 		return 0, ErrWindow
 	}
-	return int64(size / time.Second), nil
+	return whole, nil
 }
 
 // search compares want with every code from start to end, both included. What it
@@ -130,15 +134,21 @@ func (k *Key) search(want []byte, start, end uint64, last *uint64) (counter uint
 	if last != nil && *last > start {
 		start = *last
 	}
-	for c := start; c <= end; c++ {
+	if start > end {
+		return 0, false, false
+	}
+	for c := start; ; c++ {
 		equal := subtle.ConstantTimeCompare(k.made().code(c), want)
 		if last != nil && c == *last {
 			again = equal
-			continue
+		} else {
+			take := -uint64(equal &^ have) // all ones for the first that is equal
+			counter = counter&^take | c&take
+			have |= equal
 		}
-		take := -uint64(equal &^ have) // all ones for the first that is equal
-		counter = counter&^take | c&take
-		have |= equal
+		if c == end { // not the loop's condition: after the last counter there is none
+			break
+		}
 	}
 	if have == 0 && again == 1 {
 		return *last, false, true
@@ -183,38 +193,72 @@ func (k *Key) Normalize(code string) (string, error) {
 
 // Look-ahead of counters, RFC 4226 sections 7.2 and 7.4.
 const (
-	DefaultLookAhead = 10  // codes that a person may have asked for in vain
-	MaxLookAhead     = 1e4 // the server computes as many for each wrong code
+	DefaultLookAhead = 10     // codes that a person may have asked for in vain
+	MaxLookAhead     = 10_000 // the server computes as many for each wrong code
+	NoLookAhead      = -1     // the next code alone
 )
 
+// MaxResync is how many codes one Resync takes.
+const MaxResync = 10
+
 // MatchCounter looks for code among those of counter next, and of ahead more
-// (RFC 4226 section 7.4); ahead 0 means DefaultLookAhead. It returns the counter
-// of the code, for the caller to store that plus 1 as the next one before it
-// lets the client in. Codes of counters before next are never found. As Match it
-// takes the same time for every code. The errors are ErrMalformed, ErrInvalid,
-// and ErrWindow for an ahead below 0 or above MaxLookAhead.
+// (RFC 4226 section 7.4), at most MaxLookAhead; ahead 0 means DefaultLookAhead,
+// NoLookAhead none. It returns the counter of the code, for the caller to store
+// that plus 1 as the next one before it lets the client in. Codes of counters
+// before next are never found. As Match it takes the same time for every code.
+// The errors are ErrMalformed, ErrInvalid, and ErrWindow for another ahead.
 func (k *Key) MatchCounter(code string, next uint64, ahead int) (uint64, error) {
-	return k.Resync([]string{code}, next, ahead)
+	ahead, err := lookAhead(ahead)
+	if err != nil {
+		return 0, err
+	}
+	var buf [maxCode]byte
+	want, err := k.clean(buf[:0], code)
+	if err != nil {
+		return 0, err
+	}
+	end := next + uint64(ahead)
+	if end < next {
+		end = math.MaxUint64
+	}
+	counter, found, _ := k.search(want, next, end, nil)
+	if !found {
+		return 0, ErrInvalid
+	}
+	return counter, nil
+}
+
+// lookAhead returns how many counters after the next one are looked at, or
+// ErrWindow.
+func lookAhead(ahead int) (int, error) {
+	switch {
+	case ahead == 0:
+		return DefaultLookAhead, nil
+	case ahead == NoLookAhead:
+		return 0, nil
+	case ahead < 0 || ahead > MaxLookAhead:
+		return 0, ErrWindow
+	}
+	return ahead, nil
 }
 
 // Resync is MatchCounter for several codes that a client shows one after the
 // other: they have to be those of as many counters in a row. Asking for two or
 // three allows for a large look-ahead after a token has run away, without making
 // a lucky guess likelier (RFC 4226 section 7.4). It returns the counter of the
-// last of them.
+// last of them. ErrWindow is for more than MaxResync codes too.
 func (k *Key) Resync(codes []string, next uint64, ahead int) (uint64, error) {
-	if ahead == 0 {
-		ahead = DefaultLookAhead
-	}
-	if ahead < 0 || ahead > MaxLookAhead {
+	ahead, err := lookAhead(ahead)
+	switch {
+	case err != nil:
+		return 0, err
+	case len(codes) > MaxResync:
 		return 0, ErrWindow
-	}
-	if len(codes) == 0 {
+	case len(codes) == 0:
 		return 0, ErrMalformed
 	}
 	want := make([][]byte, len(codes))
 	for i, code := range codes {
-		var err error
 		if want[i], err = k.clean(make([]byte, 0, maxCode), code); err != nil {
 			return 0, err
 		}

@@ -96,7 +96,7 @@ func TestMatchReadsCodesAsPeopleTypeThem(t *testing.T) {
 func TestMatchAtTheEdges(t *testing.T) {
 	k := mustKey(t, rfcSecrets[SHA1], Options{})
 	for _, unix := range []int64{math.MinInt64, -1e10, -31} {
-		if _, err := k.Match(k.HOTP(0), time.Unix(unix, 0), Window{}); !errors.Is(err, ErrInvalid) && unix == -31 {
+		if _, err := k.Match(k.HOTP(0), time.Unix(unix, 0), Window{}); !errors.Is(err, ErrInvalid) {
 			t.Errorf("at %d: %v", unix, err)
 		}
 	}
@@ -107,10 +107,20 @@ func TestMatchAtTheEdges(t *testing.T) {
 		t.Errorf("before 1970: %v", err)
 	}
 	late := time.Unix(math.MaxInt64, 0)
-	if _, err := k.Match(k.Code(late), late, Window{Skew: math.MaxInt64, Size: time.Hour}); err != nil && !errors.Is(err, ErrInvalid) {
-		t.Error(err)
+	if _, err := k.Match(k.Code(late), late, Window{Skew: math.MaxInt64, Size: time.Hour}); !errors.Is(err, ErrInvalid) {
+		t.Errorf("the last second, far ahead: %v", err)
 	}
-	for _, size := range []time.Duration{-2, math.MinInt64, math.MaxInt64, 5000 * 30 * time.Second} {
+	if m, err := k.Match(k.Code(late), late, Window{}); err != nil || m.Counter != lastSecond/30 || m.Remember.Unix() != lastSecond {
+		t.Errorf("the last second: %+v, %v", m, err)
+	}
+	for _, skew := range []time.Duration{math.MinInt64, math.MaxInt64, 1500 * time.Millisecond} {
+		at := time.Unix(1e11, 0)
+		m, err := k.Match(k.Code(at.Add(skew)), at, Window{Skew: skew})
+		if want := m.Expiry.Unix() + 30 - int64(skew/time.Second); err != nil || m.Remember.Unix() != want {
+			t.Errorf("a skew of %v: %+v, %v", skew, m, err)
+		}
+	}
+	for _, size := range []time.Duration{-2, math.MinInt64, math.MaxInt64, 5000 * 30 * time.Second, (4999*30 + 29) * time.Second} {
 		if _, err := k.Match("123456", late, Window{Size: size}); !errors.Is(err, ErrWindow) {
 			t.Errorf("a window of %v: %v", size, err)
 		}
@@ -163,6 +173,15 @@ func TestMatchComputesTheWholeWindow(t *testing.T) {
 			t.Errorf("%s: %d codes made, want %d", c.name, coder.made, c.made)
 		}
 	}
+	coder := &counting{}
+	k := &Key{Options{Digits: 6, Period: 30 * time.Second}, coder}
+	for second := range int64(30) {
+		coder.made = 0
+		_, err := k.Match("111111", time.Unix(1e9+second, 0), Window{Size: (4999*30 + 15) * time.Second})
+		if !errors.Is(err, ErrInvalid) || coder.made > MaxSteps || coder.made < MaxSteps-1 {
+			t.Errorf("the largest window: %d codes made, %v", coder.made, err)
+		}
+	}
 }
 
 func TestMatchCounter(t *testing.T) {
@@ -175,7 +194,7 @@ func TestMatchCounter(t *testing.T) {
 		description string
 	}{
 		{5, 5, 0, nil, "the next"}, {15, 5, 0, nil, "the last of the look-ahead"}, {16, 5, 0, ErrInvalid, "beyond it"},
-		{4, 5, 0, ErrInvalid, "used"}, {5, 5, -1, ErrWindow, "below 0"}, {5, 5, MaxLookAhead + 1, ErrWindow, "too many"},
+		{4, 5, 0, ErrInvalid, "used"}, {5, 5, -2, ErrWindow, "below 0"}, {5, 5, NoLookAhead, nil, "the next alone"}, {6, 5, NoLookAhead, ErrInvalid, "after it"}, {5, 5, MaxLookAhead + 1, ErrWindow, "too many"},
 		{105, 5, 100, nil, "far ahead"}, {math.MaxUint64, math.MaxUint64 - 1, 5, nil, "the last there is"}, {0, math.MaxUint64, 5, ErrInvalid, "around the end"},
 	} {
 		got, err := k.MatchCounter(k.HOTP(c.code), c.next, c.ahead)
@@ -201,6 +220,7 @@ func TestResync(t *testing.T) {
 		{codes(100, 101), nil, 101}, {codes(100, 101, 102), nil, 102}, {codes(0, 1), nil, 1}, {codes(1000, 1001), nil, 1001},
 		{codes(100, 102), ErrInvalid, 0}, {codes(101, 100), ErrInvalid, 0}, {codes(100, 100), ErrInvalid, 0}, {codes(1001, 1002), ErrInvalid, 0},
 		{[]string{k.HOTP(1), "x"}, ErrMalformed, 0}, {nil, ErrMalformed, 0},
+		{codes(0, 1, 2, 3, 4, 5, 6, 7, 8, 9), nil, 9}, {codes(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10), ErrWindow, 0},
 	} {
 		if got, err := k.Resync(c.codes, 0, 1000); !errors.Is(err, c.want) || got != c.at {
 			t.Errorf("%v: %d, %v; want %d, %v", c.codes, got, err, c.at, c.want)
@@ -283,9 +303,10 @@ func TestTokens(t *testing.T) {
 func TestPreparedKeysAllocateNothing(t *testing.T) {
 	motp, _ := NewMOTP([]byte("secret"), "1234")
 	steam, _ := NewSteam([]byte("secret"))
+	yandex, _ := NewYandex([]byte("sixteen bytes..."), "1234")
 	at := time.Unix(1_000_000_005, 0)
 	buf := make([]byte, 0, MaxDigits)
-	for _, k := range []*Key{mustKey(t, rfcSecrets[SHA1], Options{}), mustKey(t, rfcSecrets[SHA512], Options{Algorithm: SHA512}), steam, motp} {
+	for _, k := range []*Key{mustKey(t, rfcSecrets[SHA1], Options{}), mustKey(t, rfcSecrets[SHA512], Options{Algorithm: SHA512}), steam, motp, yandex} {
 		code := k.Code(at)
 		last := new(k.Counter(at) - 1)
 		if n := testing.AllocsPerRun(100, func() { buf = k.AppendCode(buf[:0], 7) }); n != 0 {
@@ -297,6 +318,20 @@ func TestPreparedKeysAllocateNothing(t *testing.T) {
 			}
 		}); n != 0 {
 			t.Errorf("%v: %v allocations for a match", k, n)
+		}
+		if n := testing.AllocsPerRun(100, func() {
+			if _, err := k.Match(code, at.Add(time.Hour), Window{Last: last}); err == nil {
+				t.Fatal("an old code matches")
+			}
+		}); n != 0 {
+			t.Errorf("%v: %v allocations for a match of a wrong code", k, n)
+		}
+		if n := testing.AllocsPerRun(100, func() {
+			if _, err := k.MatchCounter(code, *last, 0); err != nil {
+				t.Fatal(err)
+			}
+		}); n != 0 {
+			t.Errorf("%v: %v allocations for a match by counter", k, n)
 		}
 	}
 }

@@ -99,7 +99,7 @@ func randomCredential(rng *rand.Rand) (Credential, question) {
 // randomText returns a name of at least so many characters, without a colon and
 // without blanks around it.
 func randomText(rng *rand.Rand, least int) string {
-	alphabet := []rune("abcXYZ 019@.-_~%/?#&=+\"'\\<>\u007f\u00e9\u4e2d\U0001f511\t")
+	alphabet := []rune("abcXYZ 019@.-_~%/?#&=+\"'\\<>\u007f\u00e9\u4e2d\U0001f511\uffff\t\n\r\f\b\x01")
 	text := make([]rune, least+rng.IntN(12))
 	for i := range text {
 		text[i] = alphabet[rng.IntN(len(alphabet))]

@@ -19,12 +19,12 @@ var (
 	ErrLength    = errors.New("text ends inside a byte, a character is missing or too many")
 )
 
-// SecretError says what DecodeSecret or DecodeHex refused, and where. It never holds any of
-// the text.
+// SecretError says what DecodeSecret or DecodeHex refused, and where. It never
+// holds any of the text.
 type SecretError struct {
 	// Position counts characters (not bytes) of the text as given, blanks
-	// too, from 1. It is that of the character refused for ErrCharacter, of the
-	// first '=' for ErrPadding, of the last character that counts for ErrLength,
+	// too, from 1. It is that of the character refused for ErrCharacter and
+	// ErrHex, of the first '=' for ErrPadding, of the last character that counts for ErrLength,
 	// and 0 for ErrEmpty.
 	Position int
 	Err      error // ErrEmpty, ErrCharacter, ErrHex, ErrPadding or ErrLength
@@ -139,7 +139,7 @@ func Group(text, sep string) string {
 
 // GenerateSecret returns size random bytes for a new secret. RFC 4226 section 4
 // (R6) asks for at least 16 and recommends 20; RFC 6238 section 5.1 recommends
-// the length of the hash, Algorithm.Size.
+// the length of the hash, Algorithm.Size. It panics if size is negative.
 func GenerateSecret(size int) []byte {
 	secret := make([]byte, size)
 	_, _ = rand.Read(secret) // never fails: crypto/rand ends the program instead

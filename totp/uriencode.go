@@ -10,11 +10,12 @@ import (
 	"unicode/utf8"
 )
 
-// URI returns the credential as otpauth:// URI, with its secret. It is ASCII only, writes
-// blanks as %20 and a plus as %2B, which every reader understands alike, puts
-// the issuer before the label and into its parameter, as the format recommends,
-// and leaves out algorithm, digits and period where they are the defaults, which
-// keeps QR codes small. Equal credentials yield equal text.
+// URI returns the credential as otpauth:// URI, with its secret. It is ASCII
+// only, writes blanks as %20 and a plus as %2B, which every reader understands
+// alike, drops blanks around names, puts the issuer before the label and into
+// its parameter, as the format recommends, and leaves out algorithm, digits and
+// period where they are the defaults, which keeps QR codes small. Equal
+// credentials yield equal text.
 //
 // The error is a *URIError: ErrColon for a colon in Issuer, Prefix or Account,
 // which the format forbids since readers split at any; ErrEmpty without a secret;

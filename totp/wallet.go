@@ -14,6 +14,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Costs of a wallet: the key of each credential is derived from the
@@ -41,7 +42,8 @@ var (
 // secret under a larger tag, write again what Parse says has changed, and remove
 // the old secret when nothing of it is left.
 //
-// A Wallet is safe for concurrent use. It does not print its secrets.
+// Make one with NewWallet, ParseWallet or LoadWallet. It is safe for concurrent
+// use, but for Wipe, and does not print its secrets.
 type Wallet struct {
 	secrets **map[string][]byte // behind two pointers for the reason that box gives
 	tag     string
@@ -102,8 +104,8 @@ func NewWallet(secrets map[string][]byte, o WalletOptions) (*Wallet, error) {
 //	2026-06-30: another
 //
 // The secrets are the bytes of the texts, in UTF-8. The errors are ErrSecrets,
-// ErrDuplicate for a tag that comes twice, and those of NewWallet; none repeats
-// any of the text.
+// ErrDuplicate for a tag that comes twice, ErrTooLong for more than 1 MiB, and
+// those of NewWallet; none repeats any of the text.
 func ParseWallet(text string, o WalletOptions) (*Wallet, error) {
 	if len(text) > maxWallet {
 		return nil, ErrTooLong
@@ -127,7 +129,8 @@ func ParseWallet(text string, o WalletOptions) (*Wallet, error) {
 }
 
 // LoadWallet is ParseWallet for the text of a file. The file should be readable
-// by the application alone.
+// by the application alone. Errors name the path and wrap those of os and of
+// ParseWallet.
 func LoadWallet(path string, o WalletOptions) (*Wallet, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -149,6 +152,9 @@ func LoadWallet(path string, o WalletOptions) (*Wallet, error) {
 // readObject reads a JSON object whose values are texts. It goes by tokens, as
 // a map would hide a tag that comes twice.
 func readObject(text string, add func(tag, secret string) error) error {
+	if !utf8.ValidString(text) || !json.Valid([]byte(text)) {
+		return ErrSecrets
+	}
 	dec := json.NewDecoder(strings.NewReader(text))
 	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
 		return ErrSecrets
@@ -167,9 +173,6 @@ func readObject(text string, add func(tag, secret string) error) error {
 		if err := add(name, secret); err != nil {
 			return err
 		}
-	}
-	if _, err := dec.Token(); err != nil || dec.More() {
-		return ErrSecrets
 	}
 	return nil
 }
@@ -224,7 +227,8 @@ func (w *Wallet) String() string {
 	return fmt.Sprintf("totp.Wallet(%s; seals under %s, cost %d)", strings.Join(slices.Sorted(maps.Keys(**w.secrets)), ", "), w.tag, w.cost)
 }
 
-// Wipe makes w unusable: its secrets are zeros.
+// Wipe overwrites the secrets with zeros and takes them from w: Encrypt and
+// Decrypt then return ErrNoTag.
 func (w *Wallet) Wipe() {
 	for _, secret := range **w.secrets {
 		clear(secret)

@@ -3,6 +3,7 @@ package totp
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -123,6 +124,7 @@ func TestWrongWallets(t *testing.T) {
 	for text, want := range map[string]error{
 		"": ErrEmpty, "# nothing\n": ErrEmpty, "{}": ErrEmpty, "no colon\n": ErrSecrets, "a: b\nc\n": ErrSecrets, "1: a\n1: b\n": ErrDuplicate,
 		`{"1":"a","1":"b"}`: ErrDuplicate, `{"1":2}`: ErrSecrets, `{"1":["a"]}`: ErrSecrets, `{"1":"a"} x`: ErrSecrets, `{"1":"a"`: ErrSecrets,
+		`{"1":"a"}}`: ErrSecrets, `{"1":"a"}]`: ErrSecrets, `{"1":"a",}`: ErrSecrets, "{\"1\":\"\xff\"}": ErrSecrets,
 		"1:\n": ErrEmpty, "-1: a\n": ErrTag, "a b: c\n": ErrTag, ": a\n": ErrTag, "\u00e9: a\n": ErrTag, strings.Repeat("x", maxWallet+1): ErrTooLong,
 	} {
 		if w, err := ParseWallet(text, WalletOptions{}); !errors.Is(err, want) {
@@ -132,9 +134,9 @@ func TestWrongWallets(t *testing.T) {
 		}
 	}
 	secrets := map[string][]byte{"1": []byte("a")}
-	for _, o := range []WalletOptions{{Tag: "2"}, {Cost: -1}, {Cost: MaxCost + 1}} {
-		if w, err := NewWallet(secrets, o); err == nil {
-			t.Errorf("%+v: %v", o, w)
+	for o, want := range map[WalletOptions]error{{Tag: "2"}: ErrNoTag, {Cost: -1}: ErrCost, {Cost: MaxCost + 1}: ErrCost} {
+		if w, err := NewWallet(secrets, o); !errors.Is(err, want) {
+			t.Errorf("%+v: %v, %v", o, w, err)
 		}
 	}
 	w, err := NewWallet(secrets, WalletOptions{})
@@ -146,8 +148,8 @@ func TestWrongWallets(t *testing.T) {
 		t.Error("the caller's slice is the wallet's")
 	}
 	w.Wipe()
-	if _, err := w.Encrypt([]byte("x")); err == nil {
-		t.Error("a wiped wallet seals")
+	if _, err := w.Encrypt([]byte("x")); !errors.Is(err, ErrNoTag) {
+		t.Errorf("a wiped wallet seals: %v", err)
 	}
 }
 
@@ -223,6 +225,13 @@ func TestDefaultsBreakNoRoundTrip(t *testing.T) {
 		if err != nil || describe(fromMap, false) != describe(c, false) {
 			t.Errorf("%v: %+v, %v", m, describe(fromMap, false), err)
 		}
+		sealing := eight
+		sealing.Wallet = mustWallet(t, "1: s\n", WalletOptions{Cost: 1})
+		for source, want := range map[string]error{uri: nil, uri[1:]: ErrJSON} {
+			if _, changed, err := sealing.Parse(source); changed != (want == nil) || !errors.Is(err, want) {
+				t.Errorf("%s beside a wallet: %t, %v", source, changed, err)
+			}
+		}
 		for _, source := range []string{string(text), uri} {
 			back, changed, err := eight.Parse(source)
 			if err != nil || changed || describe(back, false) != describe(c, false) {
@@ -260,6 +269,9 @@ func TestVerify(t *testing.T) {
 	if _, err := f.Verify("123456", "nothing", at, Window{}); !errors.Is(err, ErrJSON) {
 		t.Error(err)
 	}
+	if _, err := f.Verify("755224", "otpauth://hotp/a?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&counter=0", at, Window{}); !errors.Is(err, ErrByCounter) {
+		t.Errorf("a credential by counter: %v", err)
+	}
 }
 
 func TestCounterCredentialsAsJSON(t *testing.T) {
@@ -286,12 +298,18 @@ func TestWrongJSON(t *testing.T) {
 		`{"type":"totp","v":1,"alg":"md5",` + key + `}`: ErrAlgorithm, `{"type":"totp","v":1,"alg":1,` + key + `}`: ErrAlgorithm,
 		`{"type":"totp","v":1,"label":"a:b",` + key + `}`: ErrColon, `{"type":"totp","v":1,"issuer":7,` + key + `}`: ErrValue,
 		`{"type":"totp","v":1,"novel":1,` + key + `}`: ErrUnknown, `{"type":"totp","v":1,"key":"0189"}`: ErrCharacter, `{"type":"totp","v":1,"key":""}`: ErrEmpty,
-		`{"type":"totp","v":1,"key":5}`: ErrValue, `{"type":"totp","v":1,` + key + `} {}`: ErrJSON, `{"type":"totp","v":1,` + key + `,"enckey":{}}`: ErrDuplicate,
-		`{"type":"totp","v":1,"enckey":5}`: ErrValue, `{"type":"totp","v":1,"enckey":{}}`: ErrMissing,
+		`{"type":"totp","v":1,"key":5}`: ErrValue, `{"type":"totp","v":1,` + key + `} {}`: ErrJSON, `{"type":"totp","v":1,` + key + `}}`: ErrJSON,
+		`{"type":"totp","v":1,` + key + `}]`: ErrJSON, `{"type":"totp","v":1,` + key + `,}`: ErrJSON, `{"type":"totp","v":1,"label":"` + "\xff" + `",` + key + `}`: ErrJSON,
+		`{"type":"totp","v":1,` + key + `,` + key + `}`: ErrDuplicate, `{"type":"totp","v":1,"enckey":{"v":1,"\u0076":1}}`: ErrDuplicate,
+		`{"type":"totp","v":1,"label":["a"],` + key + `}`: ErrValue, `{"type":"totp","v":null,` + key + `}`: ErrVersion, `{"type":null,"v":1,` + key + `}`: ErrMissing,
+		`{"type":"hotp","v":1,"counter":null,` + key + `}`: ErrMissing, `{"type":"totp","v":1,"enckey":{"v":1,"c":null,"t":"1","s":"MY","k":"MY"}}`: ErrMissing,
+		`{"type":"totp","v":1,"enckey":{"v":1,"c":1,"t":"1","s":"` + strings.Repeat("A", 2056) + `","k":"MY"}}`: ErrTooLong,
+		`{"type":"totp","v":1,` + key + `,"enckey":{}}`:                                                         ErrDuplicate,
+		`{"type":"totp","v":1,"enckey":5}`:                                                                      ErrValue, `{"type":"totp","v":1,"enckey":{}}`: ErrMissing,
 		`{"type":"totp","v":1,"enckey":{"v":1,"c":60,"t":"1","s":"MY","k":"MY"}}`: ErrNumber,
 		`{"type":"totp","v":1,"enckey":{"v":9,"c":1,"t":"1","s":"MY","k":"MY"}}`:  ErrVersion,
 		`{"type":"totp","v":1,"enckey":{"v":1,"c":1,"t":"2","s":"MY","k":"MY"}}`:  ErrNoTag,
-		`{"type":"totp","v":1,"enckey":{"v":1,"c":1,"t":"1","s":"","k":"MY"}}`:    ErrLength,
+		`{"type":"totp","v":1,"enckey":{"v":1,"c":1,"t":"1","s":"","k":"MY"}}`:    ErrEmpty,
 		`{"type":"totp","v":1,"enckey":{"v":1,"c":1,"t":"1","s":"!","k":"MY"}}`:   ErrCharacter,
 		`{"type":"totp","v":1,"enckey":{"v":2,"c":1,"t":"1","s":"MY","k":"MY"}}`:  ErrOpen,
 		strings.Repeat(" ", MaxJSON+1):                                            ErrTooLong,
@@ -301,9 +319,16 @@ func TestWrongJSON(t *testing.T) {
 			t.Errorf("%.90s: %v, want %v", text, err, want)
 		}
 	}
-	for _, text := range []string{`{"type":"totp","v":1,"last_counter":5,` + key + `}`, ` {"v":1,"type":"totp","label":null,` + key + "}\n"} {
+	for _, text := range []string{`{"type":"totp","v":1,"last_counter":5,` + key + `}`, ` {"v":1,"type":"totp","label":null,` + key + "}\n",
+		`{"type":"totp","v":1,"alg":null,"digits":null,"period":null,"issuer":null,` + key + `}`} {
 		if _, _, err := ParseJSON([]byte(text), nil); err != nil {
 			t.Errorf("%s: %v", text, err)
+		}
+	}
+	for _, n := range []any{int8(8), int32(8), uint8(8), uint64(8), float32(8), json.Number("8"), -8, int64(-8), 8.5, float32(8.5), json.Number("-8"), true, "8"} {
+		c, _, err := ParseMap(map[string]any{"type": "totp", "v": 1, "digits": n, "key": "MY"}, nil)
+		if right := strings.HasSuffix(fmt.Sprintf("%T %v", n, n), " 8") && n != "8"; right != (err == nil && c.Digits == 8) || !right && !errors.Is(err, ErrValue) {
+			t.Errorf("%T %v: %d digits, %v", n, n, c.Digits, err)
 		}
 	}
 	var m map[string]any

@@ -151,7 +151,7 @@ _PROGRAM() {
     compadd -U $list -d shown -a -- values
 }
 # As a file in fpath it is called; sourced it has to tell zsh.
-if [[ $funcstack[1] == _PROGRAM ]]; then
+if [[ ${funcstack[1]-} == _PROGRAM ]]; then
     _PROGRAM "$@"
 elif (( $+functions[compdef] )); then
     compdef _PROGRAM PROGRAM

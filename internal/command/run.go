@@ -203,6 +203,9 @@ func unknownFlag(chain []*Command, words []string) error {
 		}
 		break
 	}
+	if near := suggest(cmd, strings.TrimLeft(name, "-")); !known && near != nil {
+		hint, known = inv.Path+" "+near.Name(), true // as in --versoin
+	}
 	if !known && len(name) > longestTypo {
 		return Usage(hint, "%s has no such flag", inv.Path)
 	}

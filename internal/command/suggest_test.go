@@ -168,6 +168,7 @@ func TestMisspeltFlags(t *testing.T) {
 		"list --JBSWY3DPEHPK3PXP":        "prog list has no such flag\nprog: hint: prog list --help",
 		"--jsno list x":                  "prog has no flag --jsno\nprog: hint: prog --json list x",
 		"--min-valid 5s list x":          "prog has no flag --min-valid\nprog: hint: prog list --min-valid 5s x",
+		"--lits":                         "prog has no flag --lits\nprog: hint: prog list",
 		"--frobnicate list":              "prog has no flag --frobnicate\nprog: hint: prog list --help",
 		"--frobnicated-very-much listen": "prog has no such flag\nprog: hint: prog help",
 	} {

@@ -68,7 +68,8 @@ func complete(ctx context.Context, root *Command, args []string, s Stdio) int {
 	return ExitOK
 }
 
-// withoutProgram returns what follows the program's name, which may be a path.
+// withoutProgram returns what follows the program's name, which may be a path;
+// before it may stand another command, such as sudo.
 func withoutProgram(program string, words []string) []string {
 	for i, word := range words {
 		base := path.Base(strings.ReplaceAll(word, `\`, "/"))

@@ -204,7 +204,7 @@ func unknownFlag(chain []*Command, words []string) error {
 		break
 	}
 	if near := suggest(cmd, strings.TrimLeft(name, "-")); !known && near != nil {
-		hint, known = inv.Path+" "+near.Name(), true // as in --versoin
+		hint, known = inv.Path+" "+near.Name(), true // a command behind dashes: --lits
 	}
 	if !known && len(name) > longestTypo {
 		return Usage(hint, "%s has no such flag", inv.Path)

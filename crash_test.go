@@ -220,7 +220,7 @@ func crashStarting(t *testing.T, rng *rand.Rand, kills int) {
 }
 
 // rowsTaking is how many rows of secrets.json are more than one change takes.
-const rowsTaking = 10_000
+const rowsTaking = 20_000
 
 // crashTaking kills daemons that take a large file in, piece by piece: the next
 // one takes what is left, and no row twice.

@@ -148,7 +148,7 @@ func (in *intake) look(ctx context.Context, create bool) {
 	}
 	var t taking
 	work := func(v *vault.Vault) (err error) {
-		t, err = take(v, file, data)
+		t, err = take(v, file, data, pieceRows)
 		return err
 	}
 	if create && len(file.Rows) > 0 {

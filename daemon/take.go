@@ -12,10 +12,10 @@ import (
 	"github.com/o2fa/o2fa/daemon/internal/vault"
 )
 
-// pieceRows is how many new or renamed rows are taken in one piece. It bounds
-// the memory of a change of the vault; smaller ones would write the indexes, and
-// the record of the rows, more often.
-const pieceRows = 4096
+// pieceRows is how many new or renamed rows an intake takes in one piece. It
+// bounds the memory of a change of the vault; smaller ones would write the
+// indexes, and the record of the rows, more often.
+const pieceRows = 8192
 
 // taking is what became of the rows.
 type taking struct {
@@ -25,10 +25,10 @@ type taking struct {
 
 // take brings the vault up to date with the rows of the file that is data. Rows
 // that left the file are only forgotten: in watch mode the file takes nothing
-// away. A large file is taken in pieces: each stores with its entries which rows
-// they came from, so that after a crash, or an error, the next look takes what
-// is left, and nothing twice.
-func take(v *vault.Vault, file secretsfile.File, data []byte) (taking, error) {
+// away. A large file is taken in pieces of so many rows: each stores with its
+// entries which rows they came from, so that after a crash, or an error, the next
+// look takes what is left, and nothing twice.
+func take(v *vault.Vault, file secretsfile.File, data []byte, piece int) (taking, error) {
 	record, err := v.Meta(metaRows)
 	if err != nil {
 		return taking{}, err
@@ -49,7 +49,7 @@ func take(v *vault.Vault, file secretsfile.File, data []byte) (taking, error) {
 	// below: looks are made one at a time, and nobody else writes that record.
 	err = v.Pieces(opSecretsFile, func(tx *vault.Tx) (more bool, err error) {
 		stored = t.taking
-		if err := t.piece(tx); err != nil {
+		if err := t.take(tx, piece); err != nil {
 			return false, err
 		}
 		more = len(t.todo.Rename)+len(t.todo.Add) > 0
@@ -95,11 +95,11 @@ type taker struct {
 	news  bool                // the record that the vault has is out of date
 }
 
-// piece makes the next changes and remembers which row is which entry. A new
+// take makes the next changes, so many at most, and remembers which row is which entry. A new
 // row that the vault refuses is left out, and tried again at the next look; a
 // rename that it refuses leaves the row as it was last taken.
-func (t *taker) piece(tx *vault.Tx) error {
-	renames := min(len(t.todo.Rename), pieceRows)
+func (t *taker) take(tx *vault.Tx, most int) error {
+	renames := min(len(t.todo.Rename), most)
 	for _, pair := range t.todo.Rename[:renames] {
 		id, err := rename(tx, pair.Last.Entry, t.rows[pair.Row])
 		if ok, err := t.settle(pair.Row, err); err != nil {
@@ -112,7 +112,7 @@ func (t *taker) piece(tx *vault.Tx) error {
 		t.remember(pair.Row, id)
 	}
 	t.todo.Rename = t.todo.Rename[renames:]
-	adds := min(len(t.todo.Add), pieceRows-renames)
+	adds := min(len(t.todo.Add), most-renames)
 	for i, row := range t.todo.Add[:adds] {
 		e := rowEntry(t.rows[row])
 		e.ID = t.ids[i]

@@ -16,6 +16,9 @@ import (
 	"github.com/o2fa/o2fa/totp"
 )
 
+// testPiece is how many rows these tests take in one piece.
+const testPiece = 400
+
 // sight is a vault without a daemon whose changes can be looked at as they begin.
 type sight struct {
 	*vault.Vault
@@ -67,7 +70,7 @@ func rowsNamed(t *testing.T, names map[int]string) []byte {
 		Secret string `json:"secret"`
 	}
 	rows := make([]row, 0, len(names))
-	for i := range 100_000 {
+	for i := range 10 * testPiece {
 		if name, ok := names[i]; ok {
 			rows = append(rows, row{name, totp.EncodeSecret(fmt.Appendf(nil, "secret number %d", i))})
 		}
@@ -86,7 +89,7 @@ func takeAll(t *testing.T, v *vault.Vault, data []byte) taking {
 		t.Fatal(err, file.Problems)
 	}
 	defer file.Wipe()
-	done, err := take(v, file, data)
+	done, err := take(v, file, data, testPiece)
 	if err != nil || len(done.refused) > 0 {
 		t.Fatal(err, done.refused)
 	}
@@ -113,14 +116,14 @@ func namesIn(t *testing.T, v *vault.Vault) map[string]int {
 func TestTakeInPieces(t *testing.T) {
 	before, after := map[int]string{}, map[int]string{}
 	want := map[string]int{}
-	for i := range 2*pieceRows + pieceRows/2 {
+	for i := range 2*testPiece + testPiece/2 {
 		switch {
-		case i < pieceRows/4: // leaves the file, not the vault
+		case i < testPiece/4: // leaves the file, not the vault
 			before[i] = fmt.Sprint("gone ", i)
 			want[before[i]]++
-		case i < pieceRows/2:
+		case i < testPiece/2:
 			before[i], after[i] = fmt.Sprint("kept ", i), fmt.Sprint("kept ", i)
-		case i < pieceRows:
+		case i < testPiece:
 			before[i], after[i] = fmt.Sprint("old ", i), fmt.Sprint("renamed ", i)
 		default:
 			after[i] = fmt.Sprint("new ", i)
@@ -133,7 +136,7 @@ func TestTakeInPieces(t *testing.T) {
 	takeAll(t, s.Vault, rowsNamed(t, before))
 	files, end := s.copies(t)
 	data := rowsNamed(t, after)
-	if done := takeAll(t, s.Vault, data); done.changed != 2*pieceRows {
+	if done := takeAll(t, s.Vault, data); done.changed != 2*testPiece {
 		t.Errorf("%d changed", done.changed)
 	}
 	end()
@@ -141,7 +144,7 @@ func TestTakeInPieces(t *testing.T) {
 	if len(*files) != 2+1 {
 		t.Fatalf("taken in %d changes", len(*files)-1)
 	}
-	last := pieceRows
+	last := testPiece
 	for i, path := range *files {
 		v, err := vault.Open(path, vault.Options{})
 		if err != nil {
@@ -151,13 +154,13 @@ func TestTakeInPieces(t *testing.T) {
 			t.Fatal(err)
 		}
 		live, _ := v.Count()
-		if live-last > pieceRows {
+		if live-last > testPiece {
 			t.Errorf("piece %d has %d new entries", i, live-last)
 		}
 		last = live
 		t.Logf("killed before piece %d: %d entries", i, live)
 		resumed(t, v, data, want)
-		undoneIn(t, v, []int{1, 2, 1}[i], 2*pieceRows)
+		undoneIn(t, v, []int{1, 2, 1}[i], 2*testPiece)
 		if err := v.Close(); err != nil {
 			t.Error(err)
 		}
@@ -200,7 +203,7 @@ func undoneIn(t *testing.T, v *vault.Vault, undos, want int) {
 
 func TestTakeInPiecesIsOneUndo(t *testing.T) {
 	names := map[int]string{}
-	for i := range pieceRows + 10 {
+	for i := range testPiece + 10 {
 		names[i] = fmt.Sprint("new ", i)
 	}
 	s := newSight(t)

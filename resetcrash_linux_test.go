@@ -1,6 +1,7 @@
 package o2fa_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,60 +15,76 @@ import (
 	"github.com/o2fa/o2fa/ipc"
 )
 
-// TestCrashInReset kills a daemon that resets before its first call that changes
-// the directory, before its second, and so on until three in a row have lived to
-// the end. Whatever is left then says truly what it is, and another reset
-// finishes the work.
+// TestCrashInReset kills daemons in the middle of a reset. Whatever is left then
+// says truly what it is, and another reset finishes the work.
 func TestCrashInReset(t *testing.T) {
 	strace := tracer(t)
-	t.Run("key file", func(t *testing.T) {
-		found := crashInReset(t, strace, func(*place) {}, func() {})
-		for _, state := range []ipc.State{ipc.StateReady, ipc.StateFailed, ipc.StateUninitialized} {
-			if found[state] == 0 {
-				t.Errorf("no kill left the profile %s: %v", state, found)
+	bus := dbustest.Start(t, "")
+	bus.StartKeyring()
+	inKeyring := func(p *place) {
+		p.env["O2FA_KEYSTORE"], p.env["DBUS_SESSION_BUS_ADDRESS"] = "keyring", bus.Address
+	}
+	// Before each removal: the one that is yet to come decides what is found.
+	for _, tc := range []struct {
+		file string
+		want ipc.State
+	}{
+		{"vault.db", ipc.StateReady}, {"vault.id", ipc.StateFailed}, {"vault.key", ipc.StateUninitialized},
+		{"o2fad.log", ipc.StateUninitialized}, {"o2fad.lock", ipc.StateUninitialized}, {"", ipc.StateUninitialized},
+	} {
+		for keystore, arrange := range map[string]func(*place){"key file": func(*place) {}, "keyring": inKeyring} {
+			if keystore == "keyring" && tc.file == "vault.key" {
+				continue
 			}
+			t.Run("before the removal of "+cmp.Or(tc.file, "the directory")+", "+keystore, func(t *testing.T) {
+				p := newPlace(t)
+				arrange(p)
+				const calls = "unlink,unlinkat,rmdir"
+				whole, found := p.killInReset(t, strace, "-P", filepath.Join(p.profile.Dir, tc.file), "-e", "trace="+calls, "-e", "inject="+calls+":signal=KILL")
+				// What comes after the answer need not be waited for.
+				if late := tc.file == "o2fad.lock" || tc.file == ""; found != tc.want || whole != late {
+					t.Errorf("answered: %t, then %s", whole, found)
+				}
+			})
 		}
-	})
-	t.Run("keyring", func(t *testing.T) {
-		bus := dbustest.Start(t, "")
-		bus.StartKeyring()
-		crashInReset(t, strace, func(p *place) {
-			p.env["O2FA_KEYSTORE"], p.env["DBUS_SESSION_BUS_ADDRESS"] = "keyring", bus.Address
-		}, func() {
-			if n := bus.Items("o2fa"); n != 0 {
-				t.Errorf("the keyring has %d items yet", n)
+	}
+	// Before its first call that changes the disk, or asks the keyring, before its
+	// second, and so on. (strace counts the calls of each thread for itself.)
+	t.Run("anywhere", func(t *testing.T) {
+		const calls = "unlinkat,renameat,fsync,fdatasync,sendmsg"
+		tally := map[ipc.State]int{}
+		for n, lived := 1, 0; lived < 3; n++ {
+			p := newPlace(t)
+			inKeyring(p)
+			whole, found := p.killInReset(t, strace, "-e", "trace="+calls, "-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", calls, n))
+			if lived++; !whole {
+				lived = 0
 			}
-		})
+			tally[found]++
+		}
+		t.Logf("what was left: %v", tally)
 	})
+	if n := bus.Items("o2fa"); n != 0 {
+		t.Errorf("the keyring has %d items yet", n)
+	}
 }
 
-func crashInReset(t *testing.T, strace string, arrange func(*place), check func()) map[ipc.State]int {
-	const calls = "unlink,unlinkat,rmdir,rename,renameat,renameat2,fsync,fdatasync,sendmsg"
-	found := map[ipc.State]int{}
-	for n, lived := 1, 0; lived < 3; n++ {
-		p := newPlace(t)
-		arrange(p)
-		o, _ := p.start(t, ipc.StateUninitialized)
-		p.add(t, secretOf("a"), "a")
-		id := p.status(t, o).Vault.ID
-		o.stop(t)
-
-		o = p.launch(t, strace, "-f", "-o", "/dev/null", "-e", "trace="+calls, "-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", calls, n))
-		await(t, "an answer or the end of the daemon", func() bool {
-			_, err := p.client.Status(t.Context())
-			return err == nil || !o.alive()
-		})
-		if _, err := p.client.Reset(t.Context(), ipc.ResetRequest{Vault: id}); err == nil {
-			lived++
-		} else {
-			lived = 0
-		}
-		await(t, "the end of the daemon", func() bool { return !o.alive() })
-		found[p.afterReset(t, id)]++
-		check()
-	}
-	t.Logf("what was left: %v", found)
-	return found
+// killInReset resets under strace, which kills the daemon at some call, and says
+// whether there was an answer, and what the next daemon found.
+func (p *place) killInReset(t *testing.T, strace string, inject ...string) (whole bool, found ipc.State) {
+	t.Helper()
+	o, _ := p.start(t, ipc.StateUninitialized)
+	p.add(t, secretOf("a"), "a")
+	id := p.status(t, o).Vault.ID
+	o.stop(t)
+	o = p.launch(t, append([]string{strace, "-f", "-o", "/dev/null"}, inject...)...)
+	await(t, "an answer or the end of the daemon", func() bool {
+		_, err := p.client.Status(t.Context())
+		return err == nil || !o.alive()
+	})
+	_, err := p.client.Reset(t.Context(), ipc.ResetRequest{Vault: id})
+	await(t, "the end of the daemon", func() bool { return !o.alive() })
+	return err == nil, p.afterReset(t, id)
 }
 
 // afterReset finishes a reset that was interrupted, and returns what it found.

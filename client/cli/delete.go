@@ -110,10 +110,16 @@ func (a *agent) find(ctx context.Context, want ipc.FindRequest) ([]ipc.Entry, er
 		return a.findID(ctx, want.Name, missing)
 	}
 	if near, err := a.client.Entries(ctx, want.Name, false); err == nil {
-		missing.Candidates = near.Entries[:min(len(near.Entries), 5)]
+		missing.Candidates = near.Entries[:min(len(near.Entries), mostNear)]
+	}
+	if len(missing.Candidates) == 0 && want.Secret == "" {
+		missing.Candidates = a.misspelt(ctx, want.Name)
 	}
 	return nil, missing
 }
+
+// mostNear is how many entries are offered in place of a name that none has.
+const mostNear = 5
 
 // findID returns the one entry whose id begins with the given digits.
 func (a *agent) findID(ctx context.Context, digits string, missing error) ([]ipc.Entry, error) {

@@ -77,16 +77,26 @@ func runList(ctx context.Context, inv *command.Invocation) error {
 // near names the entries whose names are spelt nearly like text, as the rest of
 // a line; empty where there are none.
 func (a *agent) near(ctx context.Context, text string) string {
-	_, err := a.client.Do(ctx, client.Request{Method: "GET", Path: ipc.PathEntry, Query: map[string]string{"name": text}})
-	var missing *ipc.Error
-	if !errors.As(err, &missing) || missing.Code != ipc.CodeNotFound || len(missing.Candidates) == 0 {
+	found := a.misspelt(ctx, text)
+	if len(found) == 0 {
 		return ""
 	}
-	names := make([]string, len(missing.Candidates))
-	for i, e := range missing.Candidates {
+	names := make([]string, len(found))
+	for i, e := range found {
 		names[i] = command.Shorten(cmp.Or(e.Name, "None"), shownWidth)
 	}
 	return "; spelt like it: " + strings.Join(names, ", ")
+}
+
+// misspelt returns the entries whose names are spelt nearly like text, where
+// nothing is called so; none where that cannot be told.
+func (a *agent) misspelt(ctx context.Context, text string) []ipc.Entry {
+	_, err := a.client.Do(ctx, client.Request{Method: "GET", Path: ipc.PathEntry, Query: map[string]string{"name": text}})
+	var missing *ipc.Error
+	if !errors.As(err, &missing) || missing.Code != ipc.CodeNotFound {
+		return nil
+	}
+	return missing.Candidates
 }
 
 // showList prints open2fa's table; long adds what tells entries of one name apart.

@@ -173,7 +173,7 @@ func (a *agent) notInTrash(ctx context.Context, name string) error {
 		return missing
 	}
 	for _, e := range list.Entries {
-		if len(missing.Candidates) < 5 && strings.Contains(strings.ToLower(e.Name), strings.ToLower(name)) {
+		if len(missing.Candidates) < mostNear && (strings.Contains(strings.ToLower(e.Name), strings.ToLower(name)) || command.Misspelt(name, e.Name)) {
 			missing.Candidates = append(missing.Candidates, e)
 		}
 	}

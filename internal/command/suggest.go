@@ -3,6 +3,7 @@ package command
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Distances up to which a word may be a misspelt command.
@@ -68,6 +69,19 @@ func nearFlag(flags []Flag, name string) *Flag {
 		return begun
 	}
 	return near
+}
+
+// mostSpelt is the length, in bytes, up to which names are compared by letters.
+const mostSpelt = 64
+
+// Misspelt says whether word, in any case, is probably name with one or two
+// typing errors. A word that is name is not misspelt.
+func Misspelt(word, name string) bool {
+	if max(len(word), len(name)) > mostSpelt || max(len(word)-len(name), len(name)-len(word)) > maxTypos*utf8.UTFMax {
+		return false
+	}
+	d := distance(strings.ToLower(word), strings.ToLower(name))
+	return d > 0 && d <= min(maxTypos, len(word)/2)
 }
 
 // distance returns how many letters have to be put in, left out, changed, or

@@ -178,3 +178,19 @@ func TestMisspeltFlags(t *testing.T) {
 		}
 	}
 }
+
+func TestMisspelt(t *testing.T) {
+	long := strings.Repeat("n", mostSpelt)
+	for _, c := range []struct {
+		word, name string
+		want       bool
+	}{
+		{"githbu", "GitHub", true}, {"gthub", "github", true}, {"gihtbu", "github", true}, {"straße", "strasse", true}, {"日木", "日本", true},
+		{"github", "GitHub", false}, {"gitlab", "github", true}, {"gitea", "github", false}, {"x", "y", false}, {"", "a", false}, {"a", "", false},
+		{long[1:], long, true}, {long, long + "n", false}, {"github", long, false},
+	} {
+		if got := Misspelt(c.word, c.name); got != c.want {
+			t.Errorf("%q for %q: %t, want %t", c.word, c.name, got, c.want)
+		}
+	}
+}

@@ -117,19 +117,23 @@ func explained(found []Candidate, columns string) []string {
 	return lines
 }
 
+// mostShown is how many cells a list of candidates gives to one of them, so that
+// a name of 1 KiB neither fills the terminal nor pushes what others mean out of it.
+const mostShown = 48
+
 // shownAs returns what a list shows for each candidate.
 func shownAs(found []Candidate) []string {
+	lines := make([]string, len(found))
 	width := 0
-	for _, f := range found {
+	for i, f := range found {
+		lines[i] = Cut(f.Value, mostShown)
 		if f.Text != "" {
-			width = max(width, Width(f.Value))
+			width = max(width, Width(lines[i]))
 		}
 	}
-	lines := make([]string, len(found))
 	for i, f := range found {
-		lines[i] = f.Value
 		if f.Text != "" {
-			lines[i] = Pad(f.Value, width) + "  -- " + f.Text
+			lines[i] = Pad(lines[i], width) + "  -- " + f.Text
 		}
 	}
 	return lines
@@ -211,7 +215,7 @@ func printObjects(s Stdio, p proposal) {
 		if text == "" {
 			text = f.Value
 		}
-		line, _ := json.Marshal(map[string]string{"value": quotePowerShell(f.Value), "shown": f.Value, "text": text})
+		line, _ := json.Marshal(map[string]string{"value": quotePowerShell(f.Value), "shown": Cut(f.Value, mostShown), "text": text})
 		fmt.Fprintf(s.Out, "%s\n", escapeJSON(line, true))
 	}
 }

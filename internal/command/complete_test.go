@@ -11,6 +11,9 @@ import (
 	"time"
 )
 
+// longName returns a name that no terminal has room for.
+func longName() string { return strings.Repeat("n", 1023) }
+
 // completable is a program with something of every kind to complete.
 func completable() *Command {
 	names := []string{"my bank", "my big bank", "git:hub", "it's", "-dash", "GitHub", "evil\x1b[2J", "r\u202etl", "new\nline", ""}
@@ -35,6 +38,9 @@ func completable() *Command {
 			{Use: "many", Short: "Many", MaxArgs: -1, Complete: func(_ context.Context, c *Completion) []Candidate {
 				c.More = 9
 				return []Candidate{{"abc", ""}, {"abd", ""}}
+			}},
+			{Use: "long", Short: "Long", MaxArgs: -1, Complete: func(context.Context, *Completion) []Candidate {
+				return []Candidate{{longName(), ""}, {longName() + "n", "meant"}, {"short", "meant"}}
 			}},
 			{Use: "slow", Short: "Slow", MaxArgs: -1, Complete: func(ctx context.Context, _ *Completion) []Candidate { <-ctx.Done(); return nil }},
 		}}
@@ -70,10 +76,10 @@ func values(t *testing.T, line string) string {
 
 func TestComplete(t *testing.T) {
 	for line, want := range map[string]string{
-		"prog ":                           "code|trash|many|slow|help",
+		"prog ":                           "code|trash|many|long|slow|help",
 		"prog co":                         "code",
 		"prog CO":                         "code",
-		"prog --json ":                    "code|trash|many|slow|help",
+		"prog --json ":                    "code|trash|many|long|slow|help",
 		"prog --":                         "--json|--help",
 		"prog --json --":                  "--help",
 		"prog nope ":                      "",
@@ -116,7 +122,7 @@ func TestComplete(t *testing.T) {
 		"prog trash restore ":             "old one|older",
 		"prog trash restore old ":         "", // one word only
 		"prog trash -":                    "--json|--help",
-		"prog help ":                      "code|trash|many|slow|help|commands|exit-codes",
+		"prog help ":                      "code|trash|many|long|slow|help|commands|exit-codes",
 		"prog help trash ":                "restore|empty",
 		"prog help nope ":                 "",
 		"prog many a":                     "abc|abd|a…",
@@ -147,6 +153,24 @@ func TestCompleteShowsNothingRaw(t *testing.T) {
 				t.Errorf("%s: %q", sh, line)
 			}
 		}
+	}
+}
+
+// A name of 1 KiB is inserted whole and shown cut, and others keep their meaning.
+func TestCompleteLongNames(t *testing.T) {
+	cut := strings.Repeat("n", mostShown-1) + "…"
+	described := Pad("short", mostShown) + "  -- meant"
+	if got := tab(t, "prog long ", "bash", listing, "80", ""); len(got) != 3 || strings.TrimRight(got[0], " ") != cut || strings.TrimRight(got[2], " ") != described {
+		t.Errorf("bash: %q", got)
+	}
+	if got, want := tab(t, "prog long ", "zsh"), []string{longName() + "\t" + cut, longName() + "n\t" + cut + "  -- meant", "short\t" + described}; !slices.Equal(got, want) {
+		t.Errorf("zsh: %q", got)
+	}
+	if got := tab(t, "prog long ", "powershell"); !strings.Contains(got[0], `"value":"`+longName()+`"`) || strings.Contains(got[0], `"shown":"`+longName()) {
+		t.Errorf("powershell: %q", got)
+	}
+	if got := tab(t, "prog long nn", "bash", "9", "80", "nn"); len(got) != 2 || got[0] != longName() {
+		t.Errorf("bash inserts %q", got)
 	}
 }
 

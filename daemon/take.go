@@ -95,9 +95,9 @@ type taker struct {
 	news  bool                // the record that the vault has is out of date
 }
 
-// take makes the next changes, so many at most, and remembers which row is which entry. A new
-// row that the vault refuses is left out, and tried again at the next look; a
-// rename that it refuses leaves the row as it was last taken.
+// take makes the next changes, so many at most, and remembers which row is which
+// entry. A new row that the vault refuses is left out, and tried again at the next
+// look; a rename that it refuses leaves the row as it was last taken.
 func (t *taker) take(tx *vault.Tx, most int) error {
 	renames := min(len(t.todo.Rename), most)
 	for _, pair := range t.todo.Rename[:renames] {

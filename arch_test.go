@@ -67,7 +67,6 @@ var importers = map[string]string{
 	"github.com/godbus/dbus/v5":     "internal/dbus",
 	"github.com/kardianos/service":  "packaging/service",
 	"github.com/pelletier/go-toml":  "daemon/internal/config",
-	"github.com/spf13/cobra":        "internal/command",
 	"github.com/spf13/pflag":        "internal/command",
 	"github.com/zalando/go-keyring": "daemon/internal/keystore",
 	"go.etcd.io/bbolt":              "daemon/internal/vault",

@@ -1,7 +1,7 @@
 // Package command owns what every program of o2fa does in front of a person:
 // it turns arguments into one call of a command, asks questions, prints errors
 // and hints, writes help and ends with a stable exit code. It is the only
-// importer of cobra and pflag, and it knows nothing of vaults, daemons or codes.
+// importer of pflag, and it knows nothing of vaults, daemons or codes.
 package command
 
 import (

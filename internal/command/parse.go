@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
@@ -14,23 +13,17 @@ import (
 const helpFlag = "help"
 
 // parse sets inv's arguments and flags from args, which hold at least one
-// flag. Only the command that was asked for is built.
+// flag. Only the command that was asked for is declared.
 func (inv *Invocation) parse(args []string) error {
-	c := build(inv.Command)
-	addFlags(c.Flags(), append(slices.Clip(inv.flags), ownHelp))
-	if err := c.ParseFlags(args); err != nil {
+	set := pflag.NewFlagSet(inv.Path, pflag.ContinueOnError)
+	addFlags(set, append(slices.Clip(inv.flags), ownHelp))
+	if err := set.Parse(args); err != nil {
 		return inv.flagFailure(args, err)
 	}
-	inv.Args = c.Flags().Args()
+	inv.Args = set.Args()
 	inv.given = make(map[string]any)
-	c.Flags().Visit(func(f *pflag.Flag) { inv.given[f.Name] = flagValue(c.Flags(), f) })
+	set.Visit(func(f *pflag.Flag) { inv.given[f.Name] = flagValue(set, f) })
 	return nil
-}
-
-// build returns c as cobra knows it, without its flags and what is below it.
-func build(c *Command) *cobra.Command {
-	return &cobra.Command{Use: c.Use, Short: c.Short, Long: c.Long, Example: c.Example,
-		Run: func(*cobra.Command, []string) {}}
 }
 
 // addFlags declares flags, with their further names.

@@ -46,8 +46,9 @@ func (e EncryptedKey) Map() map[string]any {
 	return map[string]any{"v": e.Version, "c": e.Cost, "t": e.Tag, "s": EncodeSecret(e.Salt), "k": EncodeSecret(e.Key)}
 }
 
-// parseEncryptedKey reads what Map returned. Its error is a *FieldError.
-func parseEncryptedKey(m map[string]any) (EncryptedKey, error) {
+// ParseEncryptedKey reads what Map returned, with numbers of any type. Its error
+// is a *FieldError.
+func ParseEncryptedKey(m map[string]any) (EncryptedKey, error) {
 	r := reader{m: m}
 	r.known("v", "c", "t", "s", "k")
 	e := EncryptedKey{Version: int(r.number("v", 0, 0, math.MaxInt32)), Tag: r.text("t", true)}

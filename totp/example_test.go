@@ -191,6 +191,36 @@ func ExampleNewSteam() {
 	// Output: FR8RV
 }
 
+func ExampleNewMOTP() {
+	secret, err := totp.DecodeHex("e315 2afe e625 99c8")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	key, err := totp.NewMOTP(secret, "1234")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(key.Code(time.Unix(165892298, 0)))
+	// Output: e7d8b6
+}
+
+func ExampleNewYandex() {
+	secret, err := totp.DecodeSecret("6SB2IKNM6OBZPAVBVTOHDKS4FAAAAAAADFUTQMBTRY")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	key, err := totp.NewYandex(secret, "5239")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(key.Code(time.Unix(1641559648, 0)))
+	// Output: umozdicq
+}
+
 func ExampleGroup() {
 	fmt.Println(totp.Group("S3JDVB7QD2R7JPXX", "-"))
 	// Output: S3JD-VB7Q-D2R7-JPXX
@@ -244,6 +274,41 @@ func ExampleFactory_Parse() {
 	_, changed, err := factory.Parse(stored)
 	fmt.Println("write again:", changed, err)
 	// Output: write again: true <nil>
+}
+
+// An application secret is rotated: a new one is added under a larger tag, what
+// was sealed under the old one is written again, and then the old one can go.
+func ExampleFactory_JSON() {
+	before, err := totp.ParseWallet("2026-01: first\n", totp.WalletOptions{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	stored, err := totp.NewCredential([]byte("Hello!\xde\xad\xbe\xef"), totp.Options{}).JSON(before)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	after, err := totp.ParseWallet("2026-01: first\n2026-06: second\n", totp.WalletOptions{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	factory := totp.Factory{Wallet: after}
+	for range 2 {
+		user, changed, err := factory.Parse(string(stored))
+		fmt.Println("write again:", changed, err)
+		if !changed {
+			break
+		}
+		if stored, err = factory.JSON(user); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	// Output:
+	// write again: true <nil>
+	// write again: false <nil>
 }
 
 func ExampleCredential_JSON() {

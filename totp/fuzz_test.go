@@ -203,7 +203,7 @@ func FuzzEnckey(f *testing.F) {
 			t.Fatalf("%+v opens to nothing", e)
 		}
 		fields := EncryptedKey{version, cost, tag, salt, key}.Map()
-		if back, err := parseEncryptedKey(fields); err == nil {
+		if back, err := ParseEncryptedKey(fields); err == nil {
 			if back.Cost < 0 || back.Cost > MaxCost || back.Version != version || back.Cost != cost || string(back.Key) != string(key) {
 				t.Fatalf("%v reads as %+v", fields, back)
 			}

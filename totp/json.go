@@ -16,13 +16,14 @@ import (
 	"unicode/utf8"
 )
 
-// MaxJSON is the length of the longest JSON text, in bytes, that ParseJSON reads.
+// MaxJSON is the length of the longest JSON text, in bytes, that ParseJSON reads
+// and Credential.JSON writes.
 const MaxJSON = 64 << 10
 
 // formatVersion is the number of passlib's form, the only one so far.
 const formatVersion = 1
 
-// The ways in which a stored credential can be wrong, besides those of Options,
+// The ways in which a stored credential can be wrong, besides those of a URI,
 // DecodeSecret and Wallet.
 var (
 	ErrJSON    = errors.New("not a JSON object")
@@ -119,9 +120,9 @@ func (c Credential) Map(w *Wallet) (map[string]any, error) {
 // the credential should be written again, see Factory.Parse.
 //
 // Fields that are absent, or null, mean what the format says, never the defaults
-// of a Factory. (passlib leaves out an issuer that is its class's default: such a text
-// has none.) Unknown fields are refused, but for last_counter, which old texts
-// have, and so is one that comes twice. Every error is a *FieldError.
+// of a Factory. (passlib leaves out an issuer that is its class's default: such a
+// text has none.) Unknown fields are refused, but for last_counter, which old
+// texts have; so are fields that come twice. Every error is a *FieldError.
 func ParseJSON(text []byte, w *Wallet) (c Credential, changed bool, err error) {
 	if len(text) > MaxJSON {
 		return Credential{}, false, &FieldError{"", ErrTooLong}
@@ -284,10 +285,23 @@ func (r *reader) number(name string, without, least, most uint64) uint64 {
 		return without
 	}
 	if n < least || n > most {
-		r.fail(name, ErrNumber)
+		r.fail(name, rangeError(name))
 		return without
 	}
 	return n
+}
+
+// rangeError returns what is said of the same number elsewhere.
+func rangeError(name string) error {
+	switch name {
+	case "digits":
+		return ErrDigits
+	case "period":
+		return ErrPeriod
+	case "c":
+		return ErrCost
+	}
+	return ErrNumber
 }
 
 // whole returns a number of any type as what it is if it is whole and not below 0.
@@ -323,7 +337,7 @@ func (r *reader) secret(w *Wallet) (secret []byte, changed bool, err error) {
 		if w == nil {
 			return nil, false, &FieldError{"enckey", ErrWallet}
 		}
-		key, err := parseEncryptedKey(fields)
+		key, err := ParseEncryptedKey(fields)
 		if err != nil {
 			return nil, false, err
 		}

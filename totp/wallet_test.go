@@ -293,8 +293,9 @@ func TestWrongJSON(t *testing.T) {
 		``: ErrJSON, `null`: ErrJSON, `[]`: ErrJSON, `"x"`: ErrJSON, `{` + key + `}`: ErrMissing, `{"type":"totp","v":1}`: ErrMissing,
 		`{"type":"totp",` + key + `}`: ErrVersion, `{"type":"totp","v":2,` + key + `}`: ErrVersion, `{"type":"totp","v":"1",` + key + `}`: ErrValue,
 		`{"type":"steam","v":1,` + key + `}`: ErrType, `{"type":1,"v":1,` + key + `}`: ErrValue, `{"type":"hotp","v":1,` + key + `}`: ErrMissing,
-		`{"type":"totp","v":1,"digits":5,` + key + `}`: ErrNumber, `{"type":"totp","v":1,"digits":6.5,` + key + `}`: ErrValue,
-		`{"type":"totp","v":1,"digits":-6,` + key + `}`: ErrValue, `{"type":"totp","v":1,"period":0,` + key + `}`: ErrNumber,
+		`{"type":"totp","v":1,"digits":5,` + key + `}`: ErrDigits, `{"type":"totp","v":1,"digits":6.5,` + key + `}`: ErrValue,
+		`{"type":"totp","v":1,"digits":-6,` + key + `}`: ErrValue, `{"type":"totp","v":1,"digits":11,` + key + `}`: ErrDigits, `{"type":"totp","v":1,"digits":0,` + key + `}`: ErrDigits,
+		`{"type":"totp","v":1,"period":9223372037,` + key + `}`: ErrPeriod, `{"type":"totp","v":1,"period":0,` + key + `}`: ErrPeriod,
 		`{"type":"totp","v":1,"alg":"md5",` + key + `}`: ErrAlgorithm, `{"type":"totp","v":1,"alg":1,` + key + `}`: ErrAlgorithm,
 		`{"type":"totp","v":1,"label":"a:b",` + key + `}`: ErrColon, `{"type":"totp","v":1,"issuer":7,` + key + `}`: ErrValue,
 		`{"type":"totp","v":1,"novel":1,` + key + `}`: ErrUnknown, `{"type":"totp","v":1,"key":"0189"}`: ErrCharacter, `{"type":"totp","v":1,"key":""}`: ErrEmpty,
@@ -306,7 +307,7 @@ func TestWrongJSON(t *testing.T) {
 		`{"type":"totp","v":1,"enckey":{"v":1,"c":1,"t":"1","s":"` + strings.Repeat("A", 2056) + `","k":"MY"}}`: ErrTooLong,
 		`{"type":"totp","v":1,` + key + `,"enckey":{}}`:                                                         ErrDuplicate,
 		`{"type":"totp","v":1,"enckey":5}`:                                                                      ErrValue, `{"type":"totp","v":1,"enckey":{}}`: ErrMissing,
-		`{"type":"totp","v":1,"enckey":{"v":1,"c":60,"t":"1","s":"MY","k":"MY"}}`: ErrNumber,
+		`{"type":"totp","v":1,"enckey":{"v":1,"c":60,"t":"1","s":"MY","k":"MY"}}`: ErrCost,
 		`{"type":"totp","v":1,"enckey":{"v":9,"c":1,"t":"1","s":"MY","k":"MY"}}`:  ErrVersion,
 		`{"type":"totp","v":1,"enckey":{"v":1,"c":1,"t":"2","s":"MY","k":"MY"}}`:  ErrNoTag,
 		`{"type":"totp","v":1,"enckey":{"v":1,"c":1,"t":"1","s":"","k":"MY"}}`:    ErrEmpty,
@@ -324,6 +325,10 @@ func TestWrongJSON(t *testing.T) {
 		if _, _, err := ParseJSON([]byte(text), nil); err != nil {
 			t.Errorf("%s: %v", text, err)
 		}
+	}
+	long := NewCredential(make([]byte, MaxJSON), Options{})
+	if text, err := long.JSON(nil); !errors.Is(err, ErrTooLong) || text != nil {
+		t.Errorf("a text that is not read is written: %d bytes, %v", len(text), err)
 	}
 	for _, n := range []any{int8(8), int32(8), uint8(8), uint64(8), float32(8), json.Number("8"), -8, int64(-8), 8.5, float32(8.5), json.Number("-8"), true, "8"} {
 		c, _, err := ParseMap(map[string]any{"type": "totp", "v": 1, "digits": n, "key": "MY"}, nil)

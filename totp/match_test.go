@@ -226,6 +226,12 @@ func TestResync(t *testing.T) {
 			t.Errorf("%v: %d, %v; want %d, %v", c.codes, got, err, c.at, c.want)
 		}
 	}
+	if got, err := k.Resync(codes(math.MaxUint64, 0), math.MaxUint64-3, 0); !errors.Is(err, ErrInvalid) {
+		t.Errorf("around the end: %d, %v", got, err)
+	}
+	if got, err := k.Resync(codes(math.MaxUint64-1, math.MaxUint64), math.MaxUint64-3, 0); err != nil || got != math.MaxUint64 {
+		t.Errorf("the last there are: %d, %v", got, err)
+	}
 	// A run that begins anew inside a run.
 	coder := &counting{same: map[uint64]bool{3: true, 4: true, 5: true}}
 	if got, err := (&Key{Options{Digits: 6}, coder}).Resync([]string{"111111", "111111", "222222"}, 0, 10); err != nil || got != 6 {

@@ -195,6 +195,18 @@ func TestFactory(t *testing.T) {
 			t.Errorf("%v: %d bytes, %v", algorithm, len(c.Secret()), err)
 		}
 	}
+	options := Options{Algorithm: SHA512, Digits: 8, Period: time.Minute}
+	f := Factory{Options: options, Issuer: "Example"}
+	made, err1 := f.New("alice")
+	taken, err2 := f.Take([]byte(hello), "alice")
+	for _, c := range []Credential{made, taken} {
+		if err := errors.Join(err1, err2); err != nil || c.Options != options || c.Type != TOTP || c.Label() != "Example:alice" {
+			t.Errorf("%v, %v", c, err)
+		}
+	}
+	if string(taken.Secret()) != hello {
+		t.Errorf("Take took %x", taken.Secret())
+	}
 	if _, err := (Factory{}).Take(nil, ""); !errors.Is(err, ErrEmpty) {
 		t.Errorf("no secret: %v", err)
 	}
@@ -329,6 +341,12 @@ func TestWrongJSON(t *testing.T) {
 	long := NewCredential(make([]byte, MaxJSON), Options{})
 	if text, err := long.JSON(nil); !errors.Is(err, ErrTooLong) || text != nil {
 		t.Errorf("a text that is not read is written: %d bytes, %v", len(text), err)
+	}
+	for n, want := range map[float64]error{1<<53 - 1: nil, 1 << 53: ErrValue, 1e300: ErrValue} {
+		c, _, err := ParseMap(map[string]any{"type": "hotp", "v": 1, "counter": n, "key": "MY"}, nil)
+		if !errors.Is(err, want) || err == nil && c.Counter != 1<<53-1 {
+			t.Errorf("counter %g: %d, %v", n, c.Counter, err)
+		}
 	}
 	for _, n := range []any{int8(8), int32(8), uint8(8), uint64(8), float32(8), json.Number("8"), -8, int64(-8), 8.5, float32(8.5), json.Number("-8"), true, "8"} {
 		c, _, err := ParseMap(map[string]any{"type": "totp", "v": 1, "digits": n, "key": "MY"}, nil)

@@ -140,6 +140,7 @@ func TestParseURIRefuses(t *testing.T) {
 		{"period 0", good + "&period=0", "period", ErrPeriod},
 		{"a period beyond a duration", good + "&period=9223372037", "period", ErrPeriod},
 		{"a period that wraps", good + "&period=18446744073709551615", "period", ErrPeriod},
+		{"a period that wraps to 30 s", good + "&period=36028797018963998", "period", ErrPeriod},
 		{"a fractional period", good + "&period=30.0", "period", ErrNumber},
 		{"a period beyond 64 bits", good + "&period=18446744073709551616", "period", ErrNumber},
 		{"hotp without counter", "otpauth://hotp/a?secret=JBSWY3DPEHPK3PXP", "counter", ErrMissing},

@@ -307,7 +307,7 @@ func TestWrongJSON(t *testing.T) {
 		`{"type":"steam","v":1,` + key + `}`: ErrType, `{"type":1,"v":1,` + key + `}`: ErrValue, `{"type":"hotp","v":1,` + key + `}`: ErrMissing,
 		`{"type":"totp","v":1,"digits":5,` + key + `}`: ErrDigits, `{"type":"totp","v":1,"digits":6.5,` + key + `}`: ErrValue,
 		`{"type":"totp","v":1,"digits":-6,` + key + `}`: ErrValue, `{"type":"totp","v":1,"digits":11,` + key + `}`: ErrDigits, `{"type":"totp","v":1,"digits":0,` + key + `}`: ErrDigits,
-		`{"type":"totp","v":1,"period":9223372037,` + key + `}`: ErrPeriod, `{"type":"totp","v":1,"period":0,` + key + `}`: ErrPeriod,
+		`{"type":"totp","v":1,"period":9223372037,` + key + `}`: ErrPeriod, `{"type":"totp","v":1,"period":36028797018963998,` + key + `}`: ErrPeriod, // wraps to 30 `{"type":"totp","v":1,"period":0,` + key + `}`: ErrPeriod,
 		`{"type":"totp","v":1,"alg":"md5",` + key + `}`: ErrAlgorithm, `{"type":"totp","v":1,"alg":1,` + key + `}`: ErrAlgorithm,
 		`{"type":"totp","v":1,"label":"a:b",` + key + `}`: ErrColon, `{"type":"totp","v":1,"issuer":7,` + key + `}`: ErrValue,
 		`{"type":"totp","v":1,"novel":1,` + key + `}`: ErrUnknown, `{"type":"totp","v":1,"key":"0189"}`: ErrCharacter, `{"type":"totp","v":1,"key":""}`: ErrEmpty,
@@ -336,6 +336,16 @@ func TestWrongJSON(t *testing.T) {
 		`{"type":"totp","v":1,"alg":null,"digits":null,"period":null,"issuer":null,` + key + `}`} {
 		if _, _, err := ParseJSON([]byte(text), nil); err != nil {
 			t.Errorf("%s: %v", text, err)
+		}
+	}
+	for text, want := range map[string]string{
+		`{"type":"totp","v":1,"label":"a:b",` + key + `}`: "label", `{"type":"totp","v":1,"issuer":"a:b",` + key + `}`: "issuer", `{"type":"totp","v":1,"alg":"x",` + key + `}`: "alg",
+		`{"type":"totp","v":1,"novel":1,` + key + `}`: "", `{"type":"totp","v":1,"enckey":{"v":1,"c":60,"t":"1","s":"!","k":"!"}}`: "enckey c",
+		`{"type":"totp","v":1,"enckey":{"v":1,"c":6,"t":"1","s":"!","k":"!"}}`: "enckey s",
+	} {
+		_, _, err := ParseJSON([]byte(text), w)
+		if field := (*FieldError)(nil); !errors.As(err, &field) || field.Field != want {
+			t.Errorf("%s: %v, want field %q", text, err, want)
 		}
 	}
 	long := NewCredential(make([]byte, MaxJSON), Options{})

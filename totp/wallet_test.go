@@ -71,8 +71,14 @@ func TestAuthenticatedFormKnowsEveryBit(t *testing.T) {
 		t.Fatal(err)
 	}
 	open := func(e EncryptedKey) error { _, _, err := w.Decrypt(e); return err }
-	if err := open(sealed); err != nil {
-		t.Fatal(err)
+	if err := open(sealed); err != nil || len(sealed.Salt) != 16 {
+		t.Fatal(err, len(sealed.Salt))
+	}
+	same := mustWallet(t, "1: one\n2: one\n", WalletOptions{Cost: 2})
+	moved, err := same.Encrypt([]byte("ten bytes."))
+	moved.Tag = "1"
+	if _, _, err2 := same.Decrypt(moved); err != nil || !errors.Is(err2, ErrOpen) {
+		t.Errorf("under another tag of the same secret: %v, %v", err, err2)
 	}
 	for i := range 8 * len(sealed.Key) {
 		e := sealed
@@ -307,7 +313,7 @@ func TestWrongJSON(t *testing.T) {
 		`{"type":"steam","v":1,` + key + `}`: ErrType, `{"type":1,"v":1,` + key + `}`: ErrValue, `{"type":"hotp","v":1,` + key + `}`: ErrMissing,
 		`{"type":"totp","v":1,"digits":5,` + key + `}`: ErrDigits, `{"type":"totp","v":1,"digits":6.5,` + key + `}`: ErrValue,
 		`{"type":"totp","v":1,"digits":-6,` + key + `}`: ErrValue, `{"type":"totp","v":1,"digits":11,` + key + `}`: ErrDigits, `{"type":"totp","v":1,"digits":0,` + key + `}`: ErrDigits,
-		`{"type":"totp","v":1,"period":9223372037,` + key + `}`: ErrPeriod, `{"type":"totp","v":1,"period":36028797018963998,` + key + `}`: ErrPeriod, // wraps to 30 `{"type":"totp","v":1,"period":0,` + key + `}`: ErrPeriod,
+		`{"type":"totp","v":1,"period":9223372037,` + key + `}`: ErrPeriod, `{"type":"totp","v":1,"period":36028797018963998,` + key + `}`: ErrPeriod, `{"type":"totp","v":1,"period":0,` + key + `}`: ErrPeriod,
 		`{"type":"totp","v":1,"alg":"md5",` + key + `}`: ErrAlgorithm, `{"type":"totp","v":1,"alg":1,` + key + `}`: ErrAlgorithm,
 		`{"type":"totp","v":1,"label":"a:b",` + key + `}`: ErrColon, `{"type":"totp","v":1,"issuer":7,` + key + `}`: ErrValue,
 		`{"type":"totp","v":1,"novel":1,` + key + `}`: ErrUnknown, `{"type":"totp","v":1,"key":"0189"}`: ErrCharacter, `{"type":"totp","v":1,"key":""}`: ErrEmpty,
@@ -318,7 +324,8 @@ func TestWrongJSON(t *testing.T) {
 		`{"type":"hotp","v":1,"counter":null,` + key + `}`: ErrMissing, `{"type":"totp","v":1,"enckey":{"v":1,"c":null,"t":"1","s":"MY","k":"MY"}}`: ErrMissing,
 		`{"type":"totp","v":1,"enckey":{"v":1,"c":1,"t":"1","s":"` + strings.Repeat("A", 2056) + `","k":"MY"}}`: ErrTooLong,
 		`{"type":"totp","v":1,` + key + `,"enckey":{}}`:                                                         ErrDuplicate,
-		`{"type":"totp","v":1,"enckey":5}`:                                                                      ErrValue, `{"type":"totp","v":1,"enckey":{}}`: ErrMissing,
+		`{"type":"totp","v":1,"enckey":5}`:                                                                      ErrValue,
+		`{"type":"totp","v":1,"enckey":{"v":1,"c":1,"t":"1","s":"MY","k":"MY","x":1}}`:                          ErrUnknown, `{"type":"totp","v":1,"enckey":{}}`: ErrMissing,
 		`{"type":"totp","v":1,"enckey":{"v":1,"c":60,"t":"1","s":"MY","k":"MY"}}`: ErrCost,
 		`{"type":"totp","v":1,"enckey":{"v":9,"c":1,"t":"1","s":"MY","k":"MY"}}`:  ErrVersion,
 		`{"type":"totp","v":1,"enckey":{"v":1,"c":1,"t":"2","s":"MY","k":"MY"}}`:  ErrNoTag,

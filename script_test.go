@@ -41,14 +41,20 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// tidy removes the programs that buildPrograms has built.
+// tidy ends and removes what tests have made for each other.
 type tidy struct{ *testing.M }
 
 // Run runs the tests.
 func (t tidy) Run() int {
-	defer func() { os.RemoveAll(builtDir) }()
+	defer func() {
+		for _, end := range atEnd {
+			end()
+		}
+	}()
 	return t.M.Run()
 }
+
+var atEnd []func() // appended to by the functions that make something once
 
 // main is what the two mains do.
 func main(run func(context.Context, []string, command.Stdio) int) {
@@ -59,11 +65,19 @@ func main(run func(context.Context, []string, command.Stdio) int) {
 
 // TestScripts runs every script with the mains inside this test binary, so
 // that -race and -cover see them.
-func TestScripts(t *testing.T) { runScripts(t, "") }
+func TestScripts(t *testing.T) { runScripts(t, binaries{}) }
 
 // TestScriptsBuilt runs them once more with the binaries that people get.
 func TestScriptsBuilt(t *testing.T) {
-	runScripts(t, buildPrograms(t))
+	runScripts(t, binaries{dir: buildPrograms(t)})
+}
+
+// binaries are the o2fa and o2fad that scripts run.
+type binaries struct {
+	dir  string // where they are; "" means inside this test binary
+	wine bool   // they are Windows programs: [wine] holds in scripts
+	// stop ends the daemon of the profile dir, if one runs; nil sends a signal.
+	stop func(dir string) error
 }
 
 // buildPrograms builds o2fa and o2fad as the Makefile does, once a test run.
@@ -81,6 +95,7 @@ var build = sync.OnceValue(func() (err error) {
 	if builtDir, err = os.MkdirTemp("", "o2fa-built"); err != nil {
 		return err
 	}
+	atEnd = append(atEnd, func() { os.RemoveAll(builtDir) })
 	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -buildid=", "-o", builtDir+string(filepath.Separator), "./client/o2fa", "./daemon/o2fad")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -89,12 +104,18 @@ var build = sync.OnceValue(func() (err error) {
 	return nil
 })
 
-func runScripts(t *testing.T, programs string) {
+func runScripts(t *testing.T, p binaries) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Setup:               func(env *testscript.Env) error { return setupScript(env, programs) },
+		Setup:               func(env *testscript.Env) error { return setupScript(env, p) },
+		Condition: func(name string) (bool, error) {
+			if name != "wine" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			return p.wine, nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"run":     scriptRun,
 			"exits":   scriptExits,
@@ -110,6 +131,7 @@ func runScripts(t *testing.T, programs string) {
 
 // sandbox is what one script may touch, and what is known of its canary.
 type sandbox struct {
+	binaries   binaries
 	work       string
 	canary     []byte // a secret of this script alone, raw
 	planted    bool
@@ -123,8 +145,8 @@ func box(ts *testscript.TestScript) *sandbox { return ts.Value(sandboxKey{}).(*s
 
 // setupScript gives a script a home, a runtime directory and a canary of its
 // own, and nothing of the user's: no bus, no socket, no agent.
-func setupScript(env *testscript.Env, programs string) error {
-	b := &sandbox{work: env.WorkDir, canary: make([]byte, 20)}
+func setupScript(env *testscript.Env, p binaries) error {
+	b := &sandbox{binaries: p, work: env.WorkDir, canary: make([]byte, 20)}
 	if _, err := rand.Read(b.canary); err != nil {
 		return err
 	}
@@ -140,8 +162,8 @@ func setupScript(env *testscript.Env, programs string) error {
 		return err
 	}
 	path := os.Getenv("PATH")
-	if programs != "" {
-		path = programs + string(filepath.ListSeparator) + path
+	if p.dir != "" {
+		path = p.dir + string(filepath.ListSeparator) + path
 	}
 	env.Vars = append(env.Vars, "HOME="+home, "USERPROFILE="+home, "XDG_RUNTIME_DIR="+run, "PATH="+path,
 		"O2FA_KEYSTORE=keyfile", "O2FA_SOCKET=", "OPEN2FA_DIR=", "OPEN2FA_UUID=", "OPEN2FA_API_URL=",
@@ -190,36 +212,45 @@ func (b *sandbox) profiles() []string {
 	return dirs
 }
 
-// stopDaemon ends the daemon of one profile, having read what the system shows
-// of it to others.
+// stopDaemon ends the daemon of the profile dir, if one runs.
 func stopDaemon(t testing.TB, b *sandbox, dir string) {
+	if err := b.endDaemon(dir, b.environ); err != nil {
+		t.Error(err)
+	}
+}
+
+// endDaemon ends the daemon of the profile dir, if one runs, and waits for
+// that, having read what the system shows of it to others.
+func (b *sandbox) endDaemon(dir string, getenv func(string) string) error {
+	if b.binaries.stop != nil {
+		return b.binaries.stop(dir)
+	}
 	profile, err := socket.Resolve(func(name string) string {
 		if name == "OPEN2FA_DIR" {
 			return dir
 		}
-		return b.environ(name)
+		return getenv(name)
 	})
 	if err != nil {
-		t.Errorf("resolving %s: %v", dir, err)
-		return
+		return fmt.Errorf("resolving %s: %w", dir, err)
 	}
 	info, held, err := socket.ReadLock(profile)
 	if err != nil || !held {
-		return
+		return err
 	}
 	b.observe(info.PID)
 	if err := terminate(info.PID); err != nil {
-		t.Errorf("ending daemon %d: %v", info.PID, err)
+		return fmt.Errorf("ending daemon %d: %w", info.PID, err)
 	}
-	deadline := time.Now().Add(patience)
-	for held {
+	for deadline := time.Now().Add(patience); held; pause() {
 		if time.Now().After(deadline) {
-			t.Errorf("daemon %d of %s does not end", info.PID, dir)
-			return
+			return fmt.Errorf("daemon %d of %s does not end", info.PID, dir)
 		}
-		pause()
-		_, held, _ = socket.ReadLock(profile)
+		if _, held, err = socket.ReadLock(profile); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // observe keeps what the system shows of a process to others.
@@ -462,26 +493,6 @@ func scriptStopped(ts *testscript.TestScript, _ bool, args []string) {
 		if len(args) > 0 && dir != ts.MkAbs(args[0]) {
 			continue
 		}
-		profile, err := socket.Resolve(func(name string) string {
-			if name == "OPEN2FA_DIR" {
-				return dir
-			}
-			return ts.Getenv(name)
-		})
-		ts.Check(err)
-		info, held, err := socket.ReadLock(profile)
-		ts.Check(err)
-		if !held {
-			continue
-		}
-		b.observe(info.PID)
-		ts.Check(terminate(info.PID))
-		for deadline := time.Now().Add(patience); held; pause() {
-			if time.Now().After(deadline) {
-				ts.Fatalf("daemon %d does not end", info.PID)
-			}
-			_, held, err = socket.ReadLock(profile)
-			ts.Check(err)
-		}
+		ts.Check(b.endDaemon(dir, ts.Getenv))
 	}
 }

@@ -21,7 +21,7 @@ var law = map[string][]string{
 	"totp/...": {"totp/..."},
 	"ipc":      {},
 
-	"ipc/socket":  {"ipc"},
+	"ipc/socket":  {"ipc", "internal/acl"},
 	"client":      {"ipc", "ipc/socket", mechanisms, root},
 	"client/cli":  {"client", "ipc", "ipc/socket", mechanisms, root},
 	"client/o2fa": {"client/cli", "internal/command"},
@@ -48,6 +48,7 @@ var law = map[string][]string{
 	"internal/...":         {},
 	"internal/command/...": {"internal/command/..."},
 	"internal/dbus/...":    {"internal/dbus/..."},
+	"internal/secret":      {"internal/acl"},
 	"packaging/service":    {mechanisms},
 	"packaging/pages":      {"client/cli", "daemon/cli", "internal/command", root},
 }

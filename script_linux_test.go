@@ -16,6 +16,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 )
 
 // scriptTTY: tty DIALOG CODE PROGRAM [ARGUMENT ...] — runs the program on a
@@ -40,6 +41,13 @@ func scriptTTY(ts *testscript.TestScript, _ bool, args []string) {
 		screen.readFrom(control)
 	}()
 
+	if b.binaries.wine {
+		// A daemon that it starts would keep the terminal open; and wine's console
+		// takes the terminal's own echo away at the first read only.
+		_, _ = b.quiet(ts, nil, []string{"o2fa", "status"})
+		_, err := term.MakeRaw(int(terminal.Fd()))
+		ts.Check(err)
+	}
 	fmt.Fprintf(&b.transcript, "%q\n", args[2:])
 	seen, release, err := os.Pipe()
 	ts.Check(err)
@@ -63,6 +71,9 @@ func scriptTTY(ts *testscript.TestScript, _ bool, args []string) {
 	err = cmd.Wait()
 	<-done
 	text := strings.TrimSuffix(screen.text(), ended)
+	if b.binaries.wine {
+		text = withoutMoves(text)
+	}
 	b.transcript.WriteString(text)
 	if b.planted {
 		// What the dialog typed must not have been shown either.
@@ -89,6 +100,9 @@ const ended = "\x1e"
 // as variables.
 func sizeTerminal(ts *testscript.TestScript, terminal *os.File) []string {
 	size := [...]int{80, 24}
+	if box(ts).binaries.wine {
+		size[0] = 300 // its console breaks lines by itself
+	}
 	names := [...]string{"COLUMNS", "LINES"}
 	env := make([]string, len(names))
 	for i, name := range names {
@@ -119,15 +133,24 @@ func talk(ts *testscript.TestScript, b *sandbox, s *screen, control *os.File, di
 			}
 			reply, b.planted = strings.ReplaceAll(reply, "$CANARY", strings.TrimSpace(string(secret))), true
 		}
+		if b.binaries.wine { // its console moves over blanks at the end
+			text = strings.TrimRight(text, " ")
+		}
 		if !s.wait(text) {
 			return fmt.Errorf("%q never appeared", text)
 		}
 		key := "\n"
+		if b.binaries.wine {
+			key = "\r"
+		}
 		switch reply {
 		case "^C":
 			reply, key = "\x03", ""
 		case "^D":
 			reply, key = "\x04", ""
+			if b.binaries.wine { // a console's end of input
+				reply, key = "\x1a", "\r"
+			}
 		case "^Z":
 			reply, key = "\x1a", ""
 		case "^\\":

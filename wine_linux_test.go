@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -28,7 +29,8 @@ func TestScriptsWine(t *testing.T) {
 
 // winePackages are those with code for Windows alone.
 var winePackages = []string{
-	"./client", "./client/cli", "./daemon", "./daemon/internal/...", "./internal/atomicfile", "./internal/command", "./internal/secret", "./ipc/...",
+	"./client", "./daemon/internal/keystore",
+	"./internal/acl", "./internal/atomicfile", "./internal/command", "./internal/secret", "./ipc/socket",
 }
 
 // TestPackagesWine runs their tests under wine.
@@ -189,14 +191,18 @@ func (w *wine) makeScripts() error {
 	const profile = "export OPEN2FA_DIR=\"${OPEN2FA_DIR:-$HOME/.open2fa}\"\n"
 	// A daemon that is started keeps the standard error of wine itself, whatever
 	// Windows would pass on: who waits for the end of a pipe there waits for it.
-	const collect = "errors=$(mktemp)\n%s 2>\"$errors\"\ncode=$?\ncat \"$errors\" >&2\nrm \"$errors\"\nexit $code\n"
+	const collect = "if [ -t 2 ]; then exec %[1]s; fi\n" +
+		"errors=$(mktemp)\n%[1]s 2>\"$errors\"\ncode=$?\ncat \"$errors\" >&2\nrm \"$errors\"\nexit $code\n"
 	for _, name := range []string{"o2fa", "o2fad", "stop"} {
 		script := "#!/bin/sh\n" + env.String() + profile + fmt.Sprintf(collect, "wine '"+filepath.Join(w.bin, name+".exe")+"' \"$@\"")
 		if err := os.WriteFile(filepath.Join(w.bin, name), []byte(script), 0o700); err != nil {
 			return err
 		}
 	}
-	return os.WriteFile(filepath.Join(w.bin, "wine-exec"), []byte("#!/bin/sh\n"+env.String()+"exec wine \"$@\"\n"), 0o700)
+	// wine makes access lists out of modes, so a umask stands for what files in a
+	// user's profile inherit on Windows.
+	script := "#!/bin/sh\n" + env.String() + "umask 077\nexec wine \"$@\"\n"
+	return os.WriteFile(filepath.Join(w.bin, "wine-exec"), []byte(script), 0o700)
 }
 
 // stayAwake keeps wine's own services running until the tests are over, also
@@ -225,6 +231,14 @@ func (w *wine) stayAwake() error {
 	}}, atEnd...)
 	_, err = io.ReadFull(output, make([]byte, 1)) // its greeting: everything is up
 	return err
+}
+
+// withoutMoves takes out of screen what wine's console adds to show a program's
+// text on a terminal of Linux, and the carriage returns of that. A move over
+// blanks becomes a blank.
+func withoutMoves(screen string) string {
+	blanks := regexp.MustCompile("\x1b\\[[0-9]*C").ReplaceAllString(screen, " ")
+	return regexp.MustCompile("\x1b\\[[?0-9;]*[A-Za-z]|\r").ReplaceAllString(blanks, "")
 }
 
 // stop ends the daemon of the profile dir, if one runs.

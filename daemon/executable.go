@@ -75,6 +75,7 @@ func newerRelease(path string) bool {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, "version", "--json")
 	cmd.WaitDelay = time.Second
+	cmd.SysProcAttr = unseen()
 	out, err := cmd.StdoutPipe()
 	if err != nil || cmd.Start() != nil {
 		return false

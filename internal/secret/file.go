@@ -14,7 +14,7 @@ const maxFile = 4 << 10
 
 // ReadFile reads a passphrase from the first line of a file, without its line
 // ending. The file must be regular (or a pipe that the shell made), not empty,
-// at most 4 KiB and, where the system has modes, closed to group and others.
+// at most 4 KiB and closed to other users.
 func ReadFile(path string) (Bytes, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -28,7 +28,7 @@ func ReadFile(path string) (Bytes, error) {
 	if info.IsDir() {
 		return Bytes{}, fmt.Errorf("reading passphrase file %s: it is a directory", path)
 	}
-	if err := checkMode(path, info); err != nil {
+	if err := checkPrivate(f, info); err != nil {
 		return Bytes{}, err
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))

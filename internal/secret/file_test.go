@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 )
@@ -14,6 +13,7 @@ func TestReadFile(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, content string, perm fs.FileMode) string {
 		path := filepath.Join(dir, name)
+		makePrivate(t, path)
 		if err := os.WriteFile(path, []byte(content), perm); err != nil {
 			t.Fatal(err)
 		}
@@ -45,9 +45,9 @@ func TestReadFile(t *testing.T) {
 	if _, err := ReadFile(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("missing file: %v", err)
 	}
-	if runtime.GOOS != "windows" {
-		if _, err := ReadFile(write("loose", "pass", 0o644)); err == nil || strings.Contains(err.Error(), "pass ") {
-			t.Errorf("a file that others may read: %v", err)
-		}
+	loose := write("loose", "pass", 0o600)
+	share(t, loose)
+	if _, err := ReadFile(loose); err == nil || strings.Contains(err.Error(), "pass ") {
+		t.Errorf("a file that others may read: %v", err)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/windows"
+
+	"github.com/o2fa/o2fa/internal/acl"
 )
 
 const homeVariable = "USERPROFILE"
@@ -32,7 +34,7 @@ func checkAddress(name string) (string, error) {
 
 // address returns the name of the pipe at which the daemon of p listens.
 func address(p Profile, usual bool) (string, error) {
-	sid, err := ownSID()
+	sid, err := acl.Self()
 	if err != nil {
 		return "", err
 	}
@@ -43,18 +45,52 @@ func address(p Profile, usual bool) (string, error) {
 	return name, nil
 }
 
-// MakeDir creates the profile directory where it is missing. Its access list is
-// inherited; below a user's profile that names the user, SYSTEM and
-// Administrators. An existing one must belong to this user, or it is ErrForeign.
+// MakeDir creates the profile directory where it is missing, for this user, the
+// system and its administrators alone, whatever its place would pass on. An
+// existing one must be ours and changed by nobody else, or it is ErrForeign. It
+// is refused, not mended, as on other systems.
 func (p Profile) MakeDir() error {
-	err := os.MkdirAll(p.Dir, 0o700)
-	if err == nil {
-		err = checkPathOwner(p.Dir)
-	}
-	if err != nil {
+	if err := makeDir(p.Dir); err != nil {
 		return fmt.Errorf("preparing the profile directory: %w", err)
 	}
 	return nil
+}
+
+func makeDir(dir string) error {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
+		return err
+	}
+	private, err := acl.Private()
+	if err != nil {
+		return err
+	}
+	name, err := windows.UTF16PtrFromString(dir)
+	if err == nil {
+		err = windows.CreateDirectory(name, private)
+	}
+	switch {
+	case errors.Is(err, windows.ERROR_ALREADY_EXISTS):
+		return checkDir(dir)
+	case err != nil:
+		return &os.PathError{Op: "mkdir", Path: dir, Err: err}
+	}
+	return nil
+}
+
+func checkDir(dir string) error {
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() || info.Mode()&(fs.ModeSymlink|fs.ModeIrregular) != 0 {
+		return fmt.Errorf("%s is not a directory: %w", dir, ErrForeign)
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return checkAccess(f)
 }
 
 // checkOwner reports whether an opened file of the profile is ours.
@@ -66,54 +102,16 @@ func checkOwner(f *os.File) error {
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("%s is not a regular file: %w", f.Name(), ErrForeign)
 	}
-	sd, err := windows.GetSecurityInfo(windows.Handle(f.Fd()), windows.SE_FILE_OBJECT, windows.OWNER_SECURITY_INFORMATION)
-	if err != nil {
-		return fmt.Errorf("asking for the owner of %s: %w", f.Name(), err)
-	}
-	return checkDescriptor(f.Name(), sd)
+	return checkAccess(f)
 }
 
-func checkPathOwner(path string) error {
-	info, err := os.Lstat(path)
+func checkAccess(f *os.File) error {
+	why, err := acl.CheckFile(f, acl.Change)
 	if err != nil {
-		return err
+		return fmt.Errorf("checking %s: %w", f.Name(), err)
 	}
-	if !info.IsDir() || info.Mode()&(fs.ModeSymlink|fs.ModeIrregular) != 0 {
-		return fmt.Errorf("%s is not a directory: %w", path, ErrForeign)
-	}
-	sd, err := windows.GetNamedSecurityInfo(path, windows.SE_FILE_OBJECT, windows.OWNER_SECURITY_INFORMATION)
-	if err != nil {
-		return fmt.Errorf("asking for the owner of %s: %w", path, err)
-	}
-	return checkDescriptor(path, sd)
-}
-
-// checkDescriptor accepts our own SID as owner and the group Administrators:
-// that is who owns what this user made in an elevated window.
-func checkDescriptor(name string, sd *windows.SECURITY_DESCRIPTOR) error {
-	owner, _, err := sd.Owner()
-	if err == nil && owner == nil {
-		err = errors.New("it has none")
-	}
-	if err != nil {
-		return fmt.Errorf("asking for the owner of %s: %w", name, err)
-	}
-	own, err := ownSID()
-	if err != nil {
-		return err
-	}
-	if !owner.Equals(own) && !owner.IsWellKnown(windows.WinBuiltinAdministratorsSid) {
-		return fmt.Errorf("%s belongs to %s, not %s: %w", name, owner, own, ErrForeign)
+	if why != "" {
+		return fmt.Errorf("%s: %s: %w", f.Name(), why, ErrForeign)
 	}
 	return nil
-}
-
-// ownSID returns the user of this process.
-func ownSID() (*windows.SID, error) {
-	// A pseudo handle: it needs no close.
-	user, err := windows.GetCurrentProcessToken().GetTokenUser()
-	if err != nil {
-		return nil, fmt.Errorf("asking who we are: %w", err)
-	}
-	return user.User.Sid, nil
 }

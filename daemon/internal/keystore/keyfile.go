@@ -17,10 +17,9 @@ import (
 type keyfile struct{ path string }
 
 // NewKeyfile returns a store that keeps one key, in clear, in the file at path,
-// which must be absolute; its directory must exist. The file is regular, of
-// mode 0600 and our own, and is refused when it is anything else. On Windows
-// neither mode nor owner is checked: there the directory's access list protects
-// it.
+// which must be absolute; its directory must exist. The file is regular, our own
+// and of mode 0600, or has on Windows an access list that says the same, and is
+// refused when it is anything else.
 //
 // Open reads the store's path, so a profile that was moved still finds its key
 // file; a store of the empty path reads where the header says and cannot
@@ -103,7 +102,7 @@ func checkAbs(path string) error {
 // fails after the file was made, the file is removed again: it is ours, and no
 // slot uses it.
 func createKeyfile(path string, key secret.Bytes) (err error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := newKeyfile(path)
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%s: %w (move it away if no vault needs it)", path, ErrExists)
 	}

@@ -29,6 +29,9 @@ func takeSlot() error {
 // do makes sure that the keyring is there and unlocked, then runs call, which
 // uses go-keyring, under its limit; call's context ends with it.
 func (k keyringStore) do(ctx context.Context, call func(context.Context) error) error {
+	if err := ctx.Err(); err != nil {
+		return err // begun, it would keep the keyring busy for nobody
+	}
 	if err := takeSlot(); err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func (s Stdio) Colours() bool {
 
 // MovesCursor says whether Out is a terminal that takes the sequences of Align.
 func (s Stdio) MovesCursor() bool {
-	return IsTerminal(s.Out) && s.Getenv("TERM") != "" && !s.isDumb()
+	return IsTerminal(s.Out) && s.Getenv("TERM") != "" && !s.isDumb() && takesSequences(s.Out.(*os.File))
 }
 
 // isDumb says whether the terminal of Out only prints: by its own word, or

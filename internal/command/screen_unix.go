@@ -11,6 +11,9 @@ import (
 // prints.
 const needsTERM = true
 
+// takesSequences is for Windows: elsewhere TERM says it.
+func takesSequences(*os.File) bool { return true }
+
 // redrawable prepares a terminal for control sequences; here each one takes them.
 func redrawable(*os.File) (release func(), ok bool) { return func() {}, true }
 

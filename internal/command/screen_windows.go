@@ -10,6 +10,14 @@ import (
 // prints. A console has no TERM; redrawable asks it.
 const needsTERM = false
 
+// takesSequences says whether a console acts on control sequences as it is. It
+// is not made to for a table: the mode would outlive us.
+func takesSequences(console *os.File) bool {
+	var mode uint32
+	err := windows.GetConsoleMode(windows.Handle(console.Fd()), &mode)
+	return err == nil && mode&windows.ENABLE_VIRTUAL_TERMINAL_PROCESSING != 0
+}
+
 // redrawable makes a console act on control sequences, until release. Those
 // before Windows 10 cannot, and say so.
 func redrawable(console *os.File) (release func(), ok bool) {

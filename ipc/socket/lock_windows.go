@@ -15,13 +15,19 @@ const lockOffsetHigh = 1 // 4 GiB
 // openLock opens the lock file of p. A directory cannot be locked here, so on a
 // read-only volume the file must be there.
 func openLock(p Profile, create bool) (f *os.File, writable bool, err error) {
+	open := func(flag int) error {
+		return unlessHeld(func() error {
+			f, err = os.OpenFile(p.LockFile(), flag, 0o600)
+			return err
+		}, windows.ERROR_SHARING_VIOLATION)
+	}
 	err = fs.ErrPermission
 	if create {
-		f, err = os.OpenFile(p.LockFile(), os.O_RDWR|os.O_CREATE, 0o600)
+		err = open(os.O_RDWR | os.O_CREATE)
 		writable = err == nil
 	}
 	if errors.Is(err, windows.ERROR_WRITE_PROTECT) || errors.Is(err, fs.ErrPermission) {
-		f, err = os.Open(p.LockFile())
+		err = open(os.O_RDONLY)
 	}
 	if err != nil {
 		return nil, false, err

@@ -3,6 +3,7 @@ package socket
 import (
 	"errors"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/windows"
@@ -10,8 +11,8 @@ import (
 
 // How long, and how often, a file that is open elsewhere is tried again.
 const (
-	removePatience = time.Second
-	removePause    = 10 * time.Millisecond
+	heldPatience = time.Second
+	heldPause    = 10 * time.Millisecond
 )
 
 // RemoveSocketDir does nothing: a pipe lies in no directory.
@@ -19,15 +20,22 @@ func (p Profile) RemoveSocketDir() {}
 
 // removeUnlocked is another try to remove a lock file, without its lock: no open
 // file can be removed here, which also keeps what another process has locked.
-// Who only looks whether it is locked, and virus scanners, close it soon.
 func removeUnlocked(path string, _ error) error {
-	deadline := time.Now().Add(removePatience)
+	return unlessHeld(func() error { return os.Remove(path) }, windows.ERROR_SHARING_VIOLATION, windows.ERROR_ACCESS_DENIED)
+}
+
+// unlessHeld calls do again while it fails by one of the errors that say that
+// somebody has the file open in a way that does not go with ours: one that
+// removes it, that looks whether it is locked, or a virus scanner. They close it
+// soon.
+func unlessHeld(do func() error, held ...error) error {
+	deadline := time.Now().Add(heldPatience)
 	for {
-		err := os.Remove(path)
-		held := errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_ACCESS_DENIED)
-		if !held || time.Now().After(deadline) {
+		err := do()
+		again := slices.ContainsFunc(held, func(h error) bool { return errors.Is(err, h) })
+		if !again || time.Now().After(deadline) {
 			return err
 		}
-		time.Sleep(removePause)
+		time.Sleep(heldPause)
 	}
 }

@@ -191,8 +191,9 @@ func (w *wine) makeScripts() error {
 	const profile = "export OPEN2FA_DIR=\"${OPEN2FA_DIR:-$HOME/.open2fa}\"\n"
 	// A daemon that is started keeps the standard error of wine itself, whatever
 	// Windows would pass on: who waits for the end of a pipe there waits for it.
+	// wine itself may complain there of threads that end with their process.
 	const collect = "if [ -t 2 ]; then exec %[1]s; fi\n" +
-		"errors=$(mktemp)\n%[1]s 2>\"$errors\"\ncode=$?\ncat \"$errors\" >&2\nrm \"$errors\"\nexit $code\n"
+		"errors=$(mktemp)\n%[1]s 2>\"$errors\"\ncode=$?\nsed '/^wine client error:/d' \"$errors\" >&2\nrm \"$errors\"\nexit $code\n"
 	for _, name := range []string{"o2fa", "o2fad", "stop"} {
 		script := "#!/bin/sh\n" + env.String() + profile + fmt.Sprintf(collect, "wine '"+filepath.Join(w.bin, name+".exe")+"' \"$@\"")
 		if err := os.WriteFile(filepath.Join(w.bin, name), []byte(script), 0o700); err != nil {

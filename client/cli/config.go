@@ -106,11 +106,16 @@ func runConfig(ctx context.Context, inv *command.Invocation) error {
 }
 
 func showSettings(inv *command.Invocation, settings []ipc.Setting) {
-	t := table{gap: 4, columns: []column{{title: "Setting"}, {title: "Value"}, {title: "Source"}}}
+	t := settingsTable(settings)
+	t.print(inv)
+}
+
+func settingsTable(settings []ipc.Setting) table {
+	t := table{gap: 4, columns: []column{{title: "Setting"}, {title: "Value", cut: true}, {title: "Source", rank: 1}}}
 	for _, s := range settings {
 		t.add(command.Escape(s.Key), orNone(s.Value), command.Escape(s.Source))
 	}
-	t.print(inv)
+	return t
 }
 
 // warnOfConfig says what is wrong with the file, whose values are not what was

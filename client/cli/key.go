@@ -98,15 +98,20 @@ func runKeyList(ctx context.Context, inv *command.Invocation) error {
 		inv.PrintJSON(raw)
 		return err
 	}
-	t := table{gap: 2, columns: []column{{title: "Kind"}, {title: "Opens the vault"}, {title: "Id"}}}
-	for _, s := range status.Slots {
-		t.add(command.Escape(s.Type), slotMeaning(s), command.Escape(s.ID[:min(len(s.ID), shortDigits)]))
-	}
+	t := slotsTable(status.Slots)
 	t.print(inv)
 	if len(status.Slots) == 1 {
 		inv.Warn("losing this one slot loses every entry, copies of vault.db too", "o2fa key add recovery")
 	}
 	return nil
+}
+
+func slotsTable(slots []ipc.Slot) table {
+	t := table{gap: 2, columns: []column{{title: "Kind"}, {title: "Opens the vault", cut: true, rank: 1}, {title: "Id"}}}
+	for _, s := range slots {
+		t.add(command.Escape(s.Type), slotMeaning(s), command.Escape(s.ID[:min(len(s.ID), shortDigits)]))
+	}
+	return t
 }
 
 // slotMeaning says what a person has to do for a slot to open the vault.

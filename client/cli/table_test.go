@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/o2fa/o2fa/internal/command"
+	"github.com/o2fa/o2fa/ipc"
 )
 
 // sampleTable has a column of each kind.
@@ -107,5 +108,27 @@ func TestTableFitsEveryTerminal(t *testing.T) {
 		if len(titles) < 3 || command.Width(lines[2]) < min(width-12, 40) {
 			t.Errorf("%d cells: only %d are used", width, command.Width(lines[2]))
 		}
+	}
+}
+
+// What is no entry has a table that fits a narrow terminal, too.
+func TestOtherTablesFit(t *testing.T) {
+	long := "/home/" + strings.Repeat("somebody", 30)
+	settings := settingsTable([]ipc.Setting{{Key: "keystore", Value: "keyfile", Source: "O2FA_KEYSTORE"}, {Key: "passphrase_file", Value: long, Source: "config.toml"}})
+	slots := slotsTable([]ipc.Slot{{Type: "passphrase", ID: "0123456789abcdef"}, {Type: "keyfile", ID: "fedcba9876543210", Path: long}})
+	for width := 30; width <= 300; width += 5 {
+		for line := range strings.Lines(settings.fit(width) + slots.fit(width)) {
+			if command.Width(strings.TrimSuffix(line, "\n")) > width {
+				t.Errorf("%d columns: %q", width, line)
+			}
+		}
+	}
+	for _, want := range []string{"passphrase_file", "01234567", "fedcba98"} {
+		if text := settings.fit(30) + slots.fit(30); !strings.Contains(text, want) {
+			t.Errorf("no %s in\n%s", want, text)
+		}
+	}
+	if text := slots.fit(0); !strings.Contains(text, long) {
+		t.Errorf("a pipe gets less than all:\n%s", text)
 	}
 }

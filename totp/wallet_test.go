@@ -153,7 +153,19 @@ func TestWrongWallets(t *testing.T) {
 	if string((**w.secrets)["1"]) != "a" {
 		t.Error("the caller's slice is the wallet's")
 	}
+	for text, want := range map[string]string{"010: a\n9: b\n": "010", "a_b: x\na.c: y\n": "a_b"} {
+		if w, err := ParseWallet(text, WalletOptions{}); err != nil || w.Tag() != want {
+			t.Errorf("%q: %v, %v; want %s", text, w, err, want)
+		}
+	}
+	if got := len(GenerateWalletSecret(0)); got != 43 {
+		t.Errorf("an application secret of %d characters", got)
+	}
+	kept := (**w.secrets)["1"]
 	w.Wipe()
+	if kept[0] != 0 {
+		t.Error("Wipe left a secret")
+	}
 	if _, err := w.Encrypt([]byte("x")); !errors.Is(err, ErrNoTag) {
 		t.Errorf("a wiped wallet seals: %v", err)
 	}

@@ -55,7 +55,7 @@
 // must not be taken twice (RFC 6238 section 5.2), so the application stores the
 // counter of each code that it took, and gives it back the next time:
 //
-//	match, err := factory.Verify(typed, string(stored), time.Now(), totp.Window{Last: last})
+//	match, err := factory.Verify(typed, stored, time.Now(), totp.Window{Last: last})
 //	switch {
 //	case errors.Is(err, totp.ErrMalformed): // six digits are wanted
 //	case errors.Is(err, totp.ErrUsed):      // wait for the next code
@@ -86,7 +86,7 @@
 //
 //	wallet, err := totp.LoadWallet("/etc/example/totp-secrets", totp.WalletOptions{})
 //
-//	user, changed, err := factory.Parse(string(stored))
+//	user, changed, err := factory.Parse(stored)
 //	if changed {
 //		stored, err = factory.JSON(user)
 //	}

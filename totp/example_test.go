@@ -252,9 +252,9 @@ func ExampleFactory() {
 		return
 	}
 	now := time.Now()
-	match, err := factory.Verify(key.Code(now), string(stored), now, totp.Window{})
+	match, err := factory.Verify(key.Code(now), stored, now, totp.Window{})
 	fmt.Println(match.Skipped, err)
-	_, err = factory.Verify(key.Code(now), string(stored), now, totp.Window{Last: &match.Counter})
+	_, err = factory.Verify(key.Code(now), stored, now, totp.Window{Last: &match.Counter})
 	fmt.Println(err)
 	// Output:
 	// otpauth://totp/Example:alice?secret=***&issuer=Example
@@ -296,7 +296,7 @@ func ExampleFactory_JSON() {
 	}
 	factory := totp.Factory{Wallet: after}
 	for range 2 {
-		user, changed, err := factory.Parse(string(stored))
+		user, changed, err := factory.Parse(stored)
 		fmt.Println("write again:", changed, err)
 		if !changed {
 			break
@@ -315,7 +315,7 @@ func ExampleCredential_JSON() {
 	user := totp.NewCredential([]byte("Hello!\xde\xad\xbe\xef"), totp.Options{Digits: 8})
 	user.Issuer, user.Account = "Big Corp", "alice"
 	text, err := user.JSON(nil)
-	fmt.Println(string(text), err)
+	fmt.Println(text, err)
 	// Output: {"digits":8,"issuer":"Big Corp","key":"JBSWY3DPEHPK3PXP","label":"alice","type":"totp","v":1} <nil>
 }
 
@@ -325,7 +325,7 @@ func ExampleThrottle() {
 	for range 5 {
 		throttle = throttle.Failed(now)
 	}
-	fmt.Println(throttle.Wait(now, totp.DefaultDelay), throttle.Wait(now.Add(9*time.Second), totp.DefaultDelay))
+	fmt.Println(throttle.Wait(now, totp.DefaultDelay), throttle.Wait(now.Add(9*time.Second), nil))
 	throttle = throttle.Succeeded()
 	fmt.Println(throttle.Wait(now, totp.DefaultDelay))
 	// Output:

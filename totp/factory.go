@@ -46,13 +46,13 @@ func (f Factory) New(account string) (Credential, error) {
 		return Credential{}, ErrSize
 	}
 	secret := GenerateSecret(size)
-	defer clear(secret) // Take has a copy
-	return f.Take(secret, account)
+	defer clear(secret) // Import has a copy
+	return f.Import(secret, account)
 }
 
-// Take returns a credential with a copy of an existing secret for the user
+// Import returns a credential with a copy of an existing secret for the user
 // account. The errors are ErrEmpty and those of New.
-func (f Factory) Take(secret []byte, account string) (Credential, error) {
+func (f Factory) Import(secret []byte, account string) (Credential, error) {
 	options, err := f.filled()
 	if err != nil {
 		return Credential{}, err
@@ -70,7 +70,7 @@ func (f Factory) Take(secret []byte, account string) (Credential, error) {
 }
 
 // JSON is Credential.JSON under the factory's wallet.
-func (f Factory) JSON(c Credential) ([]byte, error) { return c.JSON(f.Wallet) }
+func (f Factory) JSON(c Credential) (string, error) { return c.JSON(f.Wallet) }
 
 // Map is Credential.Map under the factory's wallet.
 func (f Factory) Map(c Credential) (map[string]any, error) { return c.Map(f.Wallet) }
@@ -78,14 +78,15 @@ func (f Factory) Map(c Credential) (map[string]any, error) { return c.Map(f.Wall
 // Parse reads a credential from any text: an otpauth:// URI, or JSON as JSON
 // wrote it. changed says that it should be written again with JSON: its secret
 // was sealed under a tag, a cost or in a form that is no longer the wallet's, or
-// lay in clear, as it does in every URI, though there is a wallet. The errors are those of ParseURI and
-// ParseJSON.
+// lay in clear, as it does in every URI, though there is a wallet. The errors are
+// those of ParseURI and ParseJSON. A URI whose account has a colon, which the
+// format forbids, is read, but cannot be written before Account is changed.
 func (f Factory) Parse(source string) (c Credential, changed bool, err error) {
 	if _, isURI := cutScheme(strings.TrimSpace(source)); isURI {
 		c, err = ParseURI(source)
 		return c, err == nil && f.Wallet != nil, err
 	}
-	return ParseJSON([]byte(source), f.Wallet)
+	return ParseJSON(source, f.Wallet)
 }
 
 // ParseMap is Parse for a map as Map returned it, or as encoding/json reads it.

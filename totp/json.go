@@ -1,7 +1,6 @@
 package totp
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -62,17 +61,17 @@ func (e *FieldError) Unwrap() error { return e.Err }
 // counter, which passlib does not read. Prefix and Extra are not stored. The
 // errors are those of URI and of Wallet.Encrypt, and a *FieldError with
 // ErrTooLong for a text of more than MaxJSON bytes.
-func (c Credential) JSON(w *Wallet) ([]byte, error) {
+func (c Credential) JSON(w *Wallet) (string, error) {
 	m, err := c.Map(w)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	text := appendObject(nil, m)
+	defer clear(text)
 	if len(text) > MaxJSON {
-		clear(text)
-		return nil, &FieldError{"", ErrTooLong}
+		return "", &FieldError{"", ErrTooLong}
 	}
-	return text, nil
+	return string(text), nil
 }
 
 // Map returns what JSON writes as a map (TOTP.to_dict): texts, and numbers of
@@ -123,7 +122,7 @@ func (c Credential) Map(w *Wallet) (map[string]any, error) {
 // of a Factory. (passlib leaves out an issuer that is its class's default: such a
 // text has none.) Unknown fields are refused, but for last_counter, which old
 // texts have; so are fields that come twice. Every error is a *FieldError.
-func ParseJSON(text []byte, w *Wallet) (c Credential, changed bool, err error) {
+func ParseJSON(text string, w *Wallet) (c Credential, changed bool, err error) {
 	if len(text) > MaxJSON {
 		return Credential{}, false, &FieldError{"", ErrTooLong}
 	}
@@ -135,11 +134,11 @@ func ParseJSON(text []byte, w *Wallet) (c Credential, changed bool, err error) {
 }
 
 // decodeObject reads a JSON object of texts, numbers and objects.
-func decodeObject(text []byte) (map[string]any, error) {
-	if !utf8.Valid(text) || !json.Valid(text) {
+func decodeObject(text string) (map[string]any, error) {
+	if !utf8.ValidString(text) || !json.Valid([]byte(text)) {
 		return nil, ErrJSON
 	}
-	dec := json.NewDecoder(bytes.NewReader(text))
+	dec := json.NewDecoder(strings.NewReader(text))
 	dec.UseNumber()
 	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
 		return nil, ErrJSON

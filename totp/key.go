@@ -207,7 +207,8 @@ func (k *Key) Token(t time.Time) Token {
 func (k *Key) TokenAt(unix int64) Token { return k.Token(time.Unix(unix, 0).UTC()) }
 
 // Step returns the token of a time step, with its times in UTC: that of
-// token.Counter+1 is the next one, that of token.Counter-1 the previous one.
+// token.Counter+1 is the next one, that of token.Counter-1 the previous one,
+// which step 0 has not.
 // Steps beyond what a time.Time can hold have its last second as their times.
 func (k *Key) Step(counter uint64) Token {
 	return Token{

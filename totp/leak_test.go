@@ -192,7 +192,7 @@ func TestStoredErrorsShowNothing(t *testing.T) {
 		`{"type":"totp","v":1,"key":"` + secret + `","key":"` + secret + `"}`, `{"type":"totp","v":1,"enckey":{"v":2,"c":1,"t":"` + secret + `","s":"MY","k":"MY"}}`,
 		`{"type":"totp","v":1,"enckey":{"v":2,"c":1,"t":"1","s":"` + secret + `","k":"` + secret + `"}}`, `{"type":"totp","v":1,"enckey":"` + secret + `"}`,
 	} {
-		_, _, err := ParseJSON([]byte(text), w)
+		_, _, err := ParseJSON(text, w)
 		show(text, err)
 	}
 	for _, text := range []string{secret, "1: a\n" + secret, " " + secret + "\u00e9: " + secret, "1: " + secret + "\n1: " + secret,

@@ -134,7 +134,7 @@ func TestNewKeysAgreeWithPasslib(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := ask[described](t, p, question{"do": "from", "source": string(text)}); got != describe(ours, false) {
+		if got := ask[described](t, p, question{"do": "from", "source": text}); got != describe(ours, false) {
 			t.Fatalf("passlib reads %s as %+v", text, got)
 		}
 		alg := strings.ToLower(f.Algorithm.String())
@@ -254,14 +254,14 @@ func TestJSONAgreesWithPasslib(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := ask[string](t, p, q.with(question{"do": "to_json"})); string(text) != want {
+		if want := ask[string](t, p, q.with(question{"do": "to_json"})); text != want {
 			t.Fatalf("%s, passlib writes %s", text, want)
 		}
-		back, changed, err := Factory{}.Parse(string(text))
+		back, changed, err := Factory{}.Parse(text)
 		if err != nil || describe(back, changed) != describe(c, false) {
 			t.Fatalf("%s reads as %+v, %v", text, describe(back, changed), err)
 		}
-		if theirs := ask[described](t, p, question{"do": "from", "source": string(text)}); theirs != describe(c, false) {
+		if theirs := ask[described](t, p, question{"do": "from", "source": text}); theirs != describe(c, false) {
 			t.Fatalf("passlib reads %s as %+v", text, theirs)
 		}
 	}
@@ -310,10 +310,10 @@ func TestEnckeysAgreeWithPasslib(t *testing.T) {
 		c, q := randomCredential(rng)
 		f := Factory{Wallet: ours}
 		text, err := f.JSON(c)
-		if err != nil || !strings.Contains(string(text), `"enckey":{"c":`) {
+		if err != nil || !strings.Contains(text, `"enckey":{"c":`) {
 			t.Fatalf("%s, %v", text, err)
 		}
-		if got := ask[described](t, p, theirs.with(question{"do": "from", "source": string(text)})); got != describe(c, false) {
+		if got := ask[described](t, p, theirs.with(question{"do": "from", "source": text})); got != describe(c, false) {
 			t.Fatalf("passlib reads %s as %+v", text, got)
 		}
 		stored := ask[string](t, p, theirs.with(q).with(question{"do": "to_json"}))

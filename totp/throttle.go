@@ -36,9 +36,12 @@ func DefaultDelay(failures int) time.Duration {
 }
 
 // Wait returns how long from now no code must be looked at, 0 if one may be.
-// delay is DefaultDelay or a function of the caller's. A clock that was set back
+// delay is a function of the caller's, or nil for DefaultDelay. A clock that was set back
 // lengthens no wait beyond the delay itself.
 func (t Throttle) Wait(now time.Time, delay func(failures int) time.Duration) time.Duration {
+	if delay == nil {
+		delay = DefaultDelay
+	}
 	wait := delay(t.Failures)
 	if passed := now.Sub(t.Last); passed > 0 {
 		wait -= passed

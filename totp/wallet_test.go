@@ -28,10 +28,10 @@ func TestWalletSealsAndRotates(t *testing.T) {
 		t.Fatal(c, err)
 	}
 	text, err := f.JSON(c)
-	if err != nil || strings.Contains(string(text), EncodeSecret(c.Secret())) || !strings.Contains(string(text), `"v":2`) {
+	if err != nil || strings.Contains(text, EncodeSecret(c.Secret())) || !strings.Contains(text, `"v":2`) {
 		t.Fatalf("%s, %v", text, err)
 	}
-	back, changed, err := f.Parse(string(text))
+	back, changed, err := f.Parse(text)
 	if err != nil || changed || describe(back, false) != describe(c, false) {
 		t.Errorf("%+v, %t, %v", describe(back, false), changed, err)
 	}
@@ -49,12 +49,12 @@ func TestWalletSealsAndRotates(t *testing.T) {
 		"another secret":   {"1: other\n", WalletOptions{Cost: 3}, false, ErrOpen},
 		"no such tag":      {"2: old\n", WalletOptions{Cost: 3}, false, ErrNoTag},
 	} {
-		back, changed, err := Factory{Wallet: mustWallet(t, c.secrets, c.o)}.Parse(string(text))
+		back, changed, err := Factory{Wallet: mustWallet(t, c.secrets, c.o)}.Parse(text)
 		if !errors.Is(err, c.err) || changed != c.changed || err == nil && string(back.Secret()) == "" {
 			t.Errorf("%s: %t, %v", name, changed, err)
 		}
 	}
-	if _, _, err := (Factory{}).Parse(string(text)); !errors.Is(err, ErrWallet) {
+	if _, _, err := (Factory{}).Parse(text); !errors.Is(err, ErrWallet) {
 		t.Errorf("without a wallet: %v", err)
 	}
 	plain, err := Factory{}.JSON(c)
@@ -216,16 +216,16 @@ func TestFactory(t *testing.T) {
 	options := Options{Algorithm: SHA512, Digits: 8, Period: time.Minute}
 	f := Factory{Options: options, Issuer: "Example"}
 	made, err1 := f.New("alice")
-	taken, err2 := f.Take([]byte(hello), "alice")
+	taken, err2 := f.Import([]byte(hello), "alice")
 	for _, c := range []Credential{made, taken} {
 		if err := errors.Join(err1, err2); err != nil || c.Options != options || c.Type != TOTP || c.Label() != "Example:alice" {
 			t.Errorf("%v, %v", c, err)
 		}
 	}
 	if string(taken.Secret()) != hello {
-		t.Errorf("Take took %x", taken.Secret())
+		t.Errorf("Import took %x", taken.Secret())
 	}
-	if _, err := (Factory{}).Take(nil, ""); !errors.Is(err, ErrEmpty) {
+	if _, err := (Factory{}).Import(nil, ""); !errors.Is(err, ErrEmpty) {
 		t.Errorf("no secret: %v", err)
 	}
 }
@@ -262,7 +262,7 @@ func TestDefaultsBreakNoRoundTrip(t *testing.T) {
 				t.Errorf("%s beside a wallet: %t, %v", source, changed, err)
 			}
 		}
-		for _, source := range []string{string(text), uri} {
+		for _, source := range []string{text, uri} {
 			back, changed, err := eight.Parse(source)
 			if err != nil || changed || describe(back, false) != describe(c, false) {
 				t.Errorf("%s: %+v, %v", source, describe(back, false), err)
@@ -286,14 +286,14 @@ func TestVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := time.Unix(1_000_000_005, 0)
-	m, err := f.Verify(k.Code(at), string(text), at, Window{})
+	m, err := f.Verify(k.Code(at), text, at, Window{})
 	if err != nil || m.Skipped != 0 || m.String() != "counter 33333333, +0 steps" {
 		t.Error(m, err)
 	}
-	if _, err := f.Verify(k.Code(at), string(text), at, Window{Last: &m.Counter}); !errors.Is(err, ErrUsed) {
+	if _, err := f.Verify(k.Code(at), text, at, Window{Last: &m.Counter}); !errors.Is(err, ErrUsed) {
 		t.Error(err)
 	}
-	if _, err := f.Verify("1", string(text), at, Window{}); !errors.Is(err, ErrMalformed) {
+	if _, err := f.Verify("1", text, at, Window{}); !errors.Is(err, ErrMalformed) {
 		t.Error(err)
 	}
 	if _, err := f.Verify("123456", "nothing", at, Window{}); !errors.Is(err, ErrJSON) {
@@ -307,7 +307,7 @@ func TestVerify(t *testing.T) {
 func TestCounterCredentialsAsJSON(t *testing.T) {
 	c := byCounter(1<<63 + 7)
 	text, err := c.JSON(nil)
-	if want := `{"counter":9223372036854775815,"key":"JBSWY3DPEHPK3PXP","label":"a","type":"hotp","v":1}`; err != nil || string(text) != want {
+	if want := `{"counter":9223372036854775815,"key":"JBSWY3DPEHPK3PXP","label":"a","type":"hotp","v":1}`; err != nil || text != want {
 		t.Errorf("%s, %v", text, err)
 	}
 	back, _, err := ParseJSON(text, nil)
@@ -346,14 +346,14 @@ func TestWrongJSON(t *testing.T) {
 		`{"type":"totp","v":1,"enckey":{"v":2,"c":1,"t":"1","s":"MY","k":"MY"}}`:  ErrOpen,
 		strings.Repeat(" ", MaxJSON+1):                                            ErrTooLong,
 	} {
-		_, _, err := ParseJSON([]byte(text), w)
+		_, _, err := ParseJSON(text, w)
 		if field := (*FieldError)(nil); !errors.Is(err, want) || !errors.As(err, &field) {
 			t.Errorf("%.90s: %v, want %v", text, err, want)
 		}
 	}
 	for _, text := range []string{`{"type":"totp","v":1,"last_counter":5,` + key + `}`, ` {"v":1,"type":"totp","label":null,` + key + "}\n",
 		`{"type":"totp","v":1,"alg":null,"digits":null,"period":null,"issuer":null,` + key + `}`} {
-		if _, _, err := ParseJSON([]byte(text), nil); err != nil {
+		if _, _, err := ParseJSON(text, nil); err != nil {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
@@ -362,13 +362,13 @@ func TestWrongJSON(t *testing.T) {
 		`{"type":"totp","v":1,"novel":1,` + key + `}`: "", `{"type":"totp","v":1,"enckey":{"v":1,"c":60,"t":"1","s":"!","k":"!"}}`: "enckey c",
 		`{"type":"totp","v":1,"enckey":{"v":1,"c":6,"t":"1","s":"!","k":"!"}}`: "enckey s",
 	} {
-		_, _, err := ParseJSON([]byte(text), w)
+		_, _, err := ParseJSON(text, w)
 		if field := (*FieldError)(nil); !errors.As(err, &field) || field.Field != want {
 			t.Errorf("%s: %v, want field %q", text, err, want)
 		}
 	}
 	long := NewCredential(make([]byte, MaxJSON), Options{})
-	if text, err := long.JSON(nil); !errors.Is(err, ErrTooLong) || text != nil {
+	if text, err := long.JSON(nil); !errors.Is(err, ErrTooLong) || text != "" {
 		t.Errorf("a text that is not read is written: %d bytes, %v", len(text), err)
 	}
 	for n, want := range map[float64]error{1<<53 - 1: nil, 1 << 53: ErrValue, 1e300: ErrValue} {

@@ -89,10 +89,16 @@ func (k *keeper) changeSlots(ctx context.Context, c slotChange, reply *ipc.Slots
 		if err == nil {
 			err = k.applySlots(ctx, v, c, reply)
 		}
-		if errors.Is(err, vault.ErrCreated) {
+		switch {
+		case errors.Is(err, vault.ErrCreated):
 			// The new file is in its place, and could not be opened.
 			k.log.Warn("changing key slots", "error", err.Error())
 			return k.openAndUnlock(ctx)
+		case errors.Is(err, vault.ErrClosed):
+			k.log.Warn("changing key slots", "error", err.Error())
+			again := k.openAndUnlock(ctx)
+			again.err = &ipc.Error{Code: ipc.CodeStorage, Message: "the vault could not be replaced: its key slots are as they were", Hint: "o2fa key list"}
+			return again
 		}
 		if err != nil {
 			now.err = k.problemOf(err)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 
 	bolt "go.etcd.io/bbolt"
@@ -25,7 +26,9 @@ import (
 // It returns the new vault, unlocked. The old one then only reads the replaced
 // file: the caller closes it. Readers go on meanwhile, changes wait. The errors
 // are ErrLastSlot, ErrNotFound for a slot in drop that there is not, and those of
-// Create: after any but ErrCreated the old vault is as it was.
+// Create: after any but ErrCreated the old vault is as it was. On Windows, where
+// an open file is not replaced, the old vault is closed before, and ErrClosed
+// says that it is and that its file is as it was.
 func (v *Vault) Rekey(drop [][16]byte, add []NewSlot) (*Vault, error) {
 	next, err := v.rekey(drop, add)
 	if err != nil {
@@ -89,7 +92,15 @@ func readBack(path string, s NewSlot, opt Options, live, trashed int) error {
 
 // replaceBy puts the new file in the place of the vault, and opens it.
 func (v *Vault) replaceBy(tmp string, s NewSlot, opt Options) (*Vault, error) {
+	if runtime.GOOS == "windows" { // where no open file can be replaced
+		if err := guard(v.db.Close); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrClosed, err)
+		}
+	}
 	err := atomicfile.Replace(tmp, v.path)
+	if err != nil && runtime.GOOS == "windows" {
+		return nil, fmt.Errorf("%w: %w", ErrClosed, classify(err))
+	}
 	if err != nil && !v.Replaced() {
 		return nil, err // before the rename, or in it
 	}

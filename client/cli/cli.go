@@ -81,7 +81,8 @@ func unknown(words []string) []string {
 		return []string{"o2fa add", "o2fa help"}
 	}
 	switch {
-	case strings.EqualFold(words[0], "remote"): // open2fa's; no entry was meant
+	case strings.EqualFold(words[0], "remote"), // open2fa's; no entry was meant
+		strings.TrimSpace(strings.Join(words, "")) == "":
 		return []string{"o2fa help"}
 	case !typable(strings.Join(words, " ")):
 		return []string{"o2fa list", "o2fa help"}

@@ -123,6 +123,9 @@ func TestSpellings(t *testing.T) {
 		}
 	}
 	w.want("lits", outcome{2, "", "o2fa: error: \"lits\" is no command of o2fa\no2fa: hint: o2fa list\n"})
+	if got := w.run("", ""); got != (outcome{2, "", "o2fa: error: \"\" is no command of o2fa\no2fa: hint: o2fa help\n"}) {
+		t.Errorf("an empty word: %v", got)
+	}
 }
 
 // A name may hold anything; a terminal shows it as text.

@@ -87,7 +87,7 @@ func (k *keeper) meanings() []meaning {
 		{keystore.ErrHeader, ipc.CodeCorrupt, fixed("a key slot of " + path + " is damaged"), "put a copy of it back, then o2fa unlock"},
 		{keystore.ErrEmptyPassphrase, ipc.CodeInvalid, own, ""},
 		{keystore.ErrRecoveryCode, ipc.CodeInvalid, own, "o2fa unlock"},
-		{vault.ErrLastSlot, ipc.CodeInvalid, fixed("nothing else would open the vault: its last key slot stays"), "o2fa key add, then remove this one"},
+		{vault.ErrLastSlot, ipc.CodeInvalid, fixed("nothing else would open the vault: its last key slot stays"), "o2fa key add recovery, then remove this one"},
 		{secret.ErrEmpty, ipc.CodeInvalid, own, ""},
 		{keystore.ErrUnavailable, ipc.CodeKeystore, noKeyring, noKeyringHint},
 		{keystore.ErrKeyringLocked, ipc.CodeKeystore, own, "unlock the keyring, then o2fa unlock; without one: " + noKeyringHint},

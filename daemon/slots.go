@@ -72,6 +72,21 @@ func (c slotChange) check() error {
 	return nil
 }
 
+// fits refuses a second key in a place that holds one: the keyring's item and the
+// key file are one for a vault, and what would be deleted with an old slot is
+// what a new one had just stored.
+func (c slotChange) fits(slots []vault.Slot) error {
+	if c.add != keystore.TypeKeyring && c.add != keystore.TypeKeyfile {
+		return nil
+	}
+	for _, slot := range slots {
+		if h, err := keystore.ParseHeader(slot.Header); err == nil && h.Type == c.add {
+			return &ipc.Error{Code: ipc.CodeInvalid, Message: "the vault has a slot of that kind already", Hint: "o2fa key remove " + string(c.add) + ", then add it"}
+		}
+	}
+	return nil
+}
+
 // changeSlots adds and removes key slots in one step. The key of a new slot is
 // made first and that of a removed one deleted last, so that whatever ends the
 // daemon in between leaves a key that opens nothing, and never a slot without
@@ -86,6 +101,9 @@ func (k *keeper) changeSlots(ctx context.Context, c slotChange, reply *ipc.Slots
 			return now
 		}
 		before, err := v.Slots()
+		if err == nil {
+			err = c.fits(before)
+		}
 		if err == nil {
 			err = k.applySlots(ctx, v, c, reply)
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,7 +12,7 @@ import (
 	"github.com/o2fa/o2fa/ipc"
 )
 
-func slots(t *testing.T, d *daemontest.Daemon, req ipc.SlotsRequest) ipc.SlotsReply {
+func changeSlots(t *testing.T, d *daemontest.Daemon, req ipc.SlotsRequest) ipc.SlotsReply {
 	t.Helper()
 	reply, err := d.Client.Slots(t.Context(), req)
 	if err != nil {
@@ -44,11 +45,11 @@ func unlocks(t *testing.T, d *daemontest.Daemon, pass string) error {
 func TestSlots(t *testing.T) {
 	d := daemontest.Run(t)
 	d.Add(t, rfcSecret, "github")
-	first := slots(t, d, ipc.SlotsRequest{Add: "passphrase", Passphrase: "correct horse"})
+	first := changeSlots(t, d, ipc.SlotsRequest{Add: "passphrase", Passphrase: "correct horse"})
 	if first.Added == nil || first.Added.Type != "passphrase" || len(first.Vault.Slots) != 2 {
 		t.Fatalf("%+v", first)
 	}
-	recovery := slots(t, d, ipc.SlotsRequest{Add: "recovery"})
+	recovery := changeSlots(t, d, ipc.SlotsRequest{Add: "recovery"})
 	if len(recovery.RecoveryCode) != 32 || len(recovery.Vault.Slots) != 3 {
 		t.Fatalf("%+v", recovery.Vault)
 	}
@@ -64,7 +65,7 @@ func TestSlots(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A new passphrase in place of the old one, in one step.
-	changed := slots(t, d, ipc.SlotsRequest{Add: "passphrase", Passphrase: "battery staple", Remove: []string{first.Added.ID}})
+	changed := changeSlots(t, d, ipc.SlotsRequest{Add: "passphrase", Passphrase: "battery staple", Remove: []string{first.Added.ID}})
 	if len(changed.Vault.Slots) != 3 || len(changed.Left) != 0 {
 		t.Errorf("%+v", changed)
 	}
@@ -83,7 +84,7 @@ func TestSlots(t *testing.T) {
 			keyring = append(keyring, s.ID)
 		}
 	}
-	if reply := slots(t, d, ipc.SlotsRequest{Remove: keyring}); len(reply.Vault.Slots) != 2 || len(reply.Left) != 0 {
+	if reply := changeSlots(t, d, ipc.SlotsRequest{Remove: keyring}); len(reply.Vault.Slots) != 2 || len(reply.Left) != 0 {
 		t.Errorf("%+v", reply)
 	}
 	if err := unlocks(t, d, ""); err == nil {
@@ -138,7 +139,7 @@ func TestSlotsRefuse(t *testing.T) {
 func TestKeyfileSlotGoes(t *testing.T) {
 	d := daemontest.Run(t)
 	d.Add(t, rfcSecret, "github")
-	added := slots(t, d, ipc.SlotsRequest{Add: "keyfile"})
+	added := changeSlots(t, d, ipc.SlotsRequest{Add: "keyfile"})
 	path := filepath.Join(d.Profile.Dir, "vault.key")
 	if _, err := os.Stat(path); err != nil || added.Added.Protected {
 		t.Fatalf("%+v, %v", added.Added, err)
@@ -146,7 +147,7 @@ func TestKeyfileSlotGoes(t *testing.T) {
 	if _, err := d.Client.Slots(t.Context(), ipc.SlotsRequest{Add: "keyfile"}); err == nil {
 		t.Error("a second key file over the first")
 	}
-	slots(t, d, ipc.SlotsRequest{Remove: []string{added.Added.ID}})
+	changeSlots(t, d, ipc.SlotsRequest{Remove: []string{added.Added.ID}})
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the key file is still there: %v", err)
 	}
@@ -171,8 +172,8 @@ func TestRekeyTakesNothingTwice(t *testing.T) {
 	if _, err := d.Client.Delete(t.Context(), ipc.DeleteRequest{IDs: []string{list.Entries[0].ID}}); err != nil {
 		t.Fatal(err)
 	}
-	added := slots(t, d, ipc.SlotsRequest{Add: "recovery"})
-	slots(t, d, ipc.SlotsRequest{Remove: []string{added.Added.ID}})
+	added := changeSlots(t, d, ipc.SlotsRequest{Add: "recovery"})
+	changeSlots(t, d, ipc.SlotsRequest{Remove: []string{added.Added.ID}})
 	d.Stop(t)
 	if err := os.WriteFile(file, []byte(`{"secrets": [{"secret": "`+rfcSecret+`", "name": "github"}, {"secret": "JBSWY3DPEHPK3PXP", "name": "gone"} ]}`), 0o600); err != nil {
 		t.Fatal(err)
@@ -180,5 +181,36 @@ func TestRekeyTakesNothingTwice(t *testing.T) {
 	d.Start(t)
 	if list, err := d.Client.Entries(t.Context(), "", false); err != nil || len(list.Entries) != 1 || list.Entries[0].Name != "github" {
 		t.Errorf("%+v, %v", list, err)
+	}
+}
+
+// TestKeyFileGone: what is lost is told while it can still be saved, at the place
+// where the profile is now.
+func TestKeyFileGone(t *testing.T) {
+	d := daemontest.New(t)
+	d.Config.Keystore, d.Config.Keyring = "keyfile", nil
+	d.Start(t)
+	d.Add(t, rfcSecret, "github")
+	path := filepath.Join(d.Profile.Dir, "vault.key")
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	status, err := d.Client.Status(t.Context())
+	if err != nil || !status.Vault.Slots[0].Missing || status.Vault.Slots[0].Path != path {
+		t.Errorf("%+v, %v", status.Vault, err)
+	}
+	if !slices.ContainsFunc(status.Warnings, func(w ipc.Warning) bool { return w.Code == "key_missing" && w.Hint == "o2fa key add recovery" }) {
+		t.Errorf("%+v", status.Warnings)
+	}
+	if _, err := d.Client.Slots(t.Context(), ipc.SlotsRequest{Add: "keyfile", Remove: []string{status.Vault.Slots[0].ID}}); !errors.Is(err, ipc.ErrInvalid) {
+		t.Errorf("a key file in the place of one: %v", err)
+	}
+	recovery := changeSlots(t, d, ipc.SlotsRequest{Add: "recovery"})
+	changeSlots(t, d, ipc.SlotsRequest{Remove: []string{status.Vault.Slots[0].ID}})
+	changeSlots(t, d, ipc.SlotsRequest{Add: "keyfile"})
+	for _, pass := range []string{"", recovery.RecoveryCode} {
+		if err := unlocks(t, d, pass); err != nil {
+			t.Errorf("with %d characters: %v", len(pass), err)
+		}
 	}
 }

@@ -4,11 +4,14 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,6 +50,10 @@ func (d *Daemon) status(ctx context.Context, secrets bool) ipc.Status {
 	s.State, s.Problem, s.Vault = d.keeper.status()
 	s.Warnings = append(s.Warnings, d.settings.warnings()...)
 	s.Warnings = append(s.Warnings, warnings(s)...)
+	if file := d.settings.policy().passphraseFile; file != "" && hasSlot(s.Vault, keystore.TypePassphrase) {
+		s.Warnings = append(s.Warnings, ipc.Warning{Code: "passphrase_file",
+			Message: "this daemon reads the passphrase from " + file + ": o2fa unlock asks nobody", Hint: "o2fa config"})
+	}
 	if s.Account == nil && d.uuidGiven() {
 		s.Warnings = append(s.Warnings, ipc.Warning{Code: "uuid",
 			Message: "OPEN2FA_UUID or open2fa.uuid holds no UUID", Hint: "32 hex digits, as in xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"})
@@ -62,7 +69,7 @@ func (k *keeper) status() (ipc.State, *ipc.Error, *ipc.VaultStatus) {
 		return k.state, k.problem, nil
 	}
 	state, problem := k.state, k.problem
-	vs, err := vaultStatus(k.vault, k.files.vault)
+	vs, err := vaultStatus(k.vault, k.files)
 	if err == nil && k.vault.Replaced() {
 		err = vault.ErrReplaced
 	}
@@ -72,9 +79,9 @@ func (k *keeper) status() (ipc.State, *ipc.Error, *ipc.VaultStatus) {
 	return state, problem, &vs
 }
 
-func vaultStatus(v *vault.Vault, path string) (ipc.VaultStatus, error) {
+func vaultStatus(v *vault.Vault, files profileFiles) (ipc.VaultStatus, error) {
 	id := v.ID()
-	vs := ipc.VaultStatus{ID: hex.EncodeToString(id[:]), Path: path, Format: v.Format(), ReadOnly: v.ReadOnly(), Slots: []ipc.Slot{}}
+	vs := ipc.VaultStatus{ID: hex.EncodeToString(id[:]), Path: files.vault, Format: v.Format(), ReadOnly: v.ReadOnly(), Slots: []ipc.Slot{}}
 	if v.Unlocked() {
 		vs.Entries, vs.Trashed = v.Count()
 	}
@@ -85,9 +92,20 @@ func vaultStatus(v *vault.Vault, path string) (ipc.VaultStatus, error) {
 			err = parseErr
 			continue
 		}
-		vs.Slots = append(vs.Slots, wireSlot(h))
+		s := wireSlot(h)
+		if h.Type == keystore.TypeKeyfile {
+			s.Path = files.keyfile // the header has its first place, and profiles are moved
+			_, statErr := os.Lstat(s.Path)
+			s.Missing = errors.Is(statErr, fs.ErrNotExist)
+		}
+		vs.Slots = append(vs.Slots, s)
 	}
 	return vs, err
+}
+
+// hasSlot says whether a vault has a slot of that type.
+func hasSlot(v *ipc.VaultStatus, t keystore.Type) bool {
+	return v != nil && slices.ContainsFunc(v.Slots, func(s ipc.Slot) bool { return s.Type == string(t) })
 }
 
 // warnings are what status shows although everything works.
@@ -96,12 +114,19 @@ func warnings(s ipc.Status) []ipc.Warning {
 	if v := s.Vault; v != nil {
 		if len(v.Slots) == 1 {
 			list = append(list, ipc.Warning{Code: "one_slot",
-				Message: "one key slot alone opens the vault: losing it loses every entry, copies of vault.db too"})
+				Message: "one key slot alone opens the vault: losing it loses every entry, copies of vault.db too", Hint: "o2fa key add recovery"})
 		}
 		for _, slot := range v.Slots {
-			if !slot.Protected {
+			switch {
+			case slot.Missing && s.State == ipc.StateReady:
+				list = append(list, ipc.Warning{Code: "key_missing",
+					Message: slot.Path + " is gone: the vault is open only until it is locked, or the daemon ends", Hint: "o2fa key add recovery"})
+			case slot.Missing:
+				list = append(list, ipc.Warning{Code: "key_missing", Message: slot.Path + " is gone", Hint: "put it back, then o2fa unlock"})
+			case !slot.Protected:
 				list = append(list, ipc.Warning{Code: "unprotected_key",
-					Message: "the vault's key lies unprotected in " + slot.Path + ": whoever reads the two files has every secret"})
+					Message: "the vault's key lies unprotected in " + slot.Path + ": whoever reads the two files has every secret",
+					Hint:    "o2fa key add passphrase, then o2fa key remove keyfile"})
 			}
 		}
 		if v.ReadOnly {

@@ -90,9 +90,10 @@ type VaultStatus struct {
 // Slot is one wrapping of the vault key.
 type Slot struct {
 	ID        string `json:"id"`
-	Type      string `json:"type"`           // keyring, passphrase, keyfile, recovery
-	Path      string `json:"path,omitempty"` // of a key file
-	Protected bool   `json:"protected"`      // false: whoever reads the file has the key
+	Type      string `json:"type"`              // keyring, passphrase, keyfile, recovery
+	Path      string `json:"path,omitempty"`    // of a key file
+	Missing   bool   `json:"missing,omitempty"` // the key file is not there
+	Protected bool   `json:"protected"`         // false: whoever reads the file has the key
 }
 
 // SecretsFileStatus says what was last seen in open2fa's secrets.json.

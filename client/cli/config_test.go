@@ -95,7 +95,7 @@ func TestConfiguredPassphraseFile(t *testing.T) {
 	w.Start(t)
 	w.ok("config", "set", "keystore", "passphrase")
 	p := ptytest.New(t)
-	if got := <-w.sit(p, "init"); got.code != 0 || p.Screen() != "" || !strings.Contains(got.out, "Opened by: passphrase\n") {
+	if got := <-w.sit(p, "init"); got.code != 0 || strings.Contains(p.Screen(), "passphrase") || !strings.Contains(got.out, "Opened by: passphrase\n") {
 		t.Errorf("%v %q", got, p.Screen())
 	}
 	w.ok("lock")

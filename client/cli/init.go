@@ -90,4 +90,7 @@ func showInit(inv *command.Invocation, r ipc.InitReply) {
 			inv.Warn("whoever reads "+slot.Path+" and the vault has every secret", "")
 		}
 	}
+	if len(r.Vault.Slots) == 1 && command.IsTerminal(inv.Err) {
+		inv.Note("a second way into it, for paper: o2fa key add recovery")
+	}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -124,6 +125,9 @@ func slotMeaning(s ipc.Slot) string {
 	case slotRecovery:
 		return "when the code is typed, in place of the passphrase"
 	case "keyfile":
+		if s.Missing {
+			return "no more: " + command.Escape(s.Path) + " is gone"
+		}
 		return "by itself, with " + command.Escape(s.Path)
 	}
 	return ""
@@ -144,9 +148,22 @@ func (a *agent) vaultStatus(ctx context.Context) (ipc.VaultStatus, error) {
 	return *status.Vault, nil
 }
 
+// mustBeOpen unlocks the vault before the first question: the passphrase that it
+// has now comes before one that it shall have.
+func (a *agent) mustBeOpen(ctx context.Context) error {
+	status, err := a.client.Status(ctx)
+	if err != nil || status.State != ipc.StateLocked || !hasSlot(status, isPassphrase) || !a.hasPassphrase() {
+		return err
+	}
+	return a.unlockByPassphrase(ctx)
+}
+
 func runKeyAdd(ctx context.Context, inv *command.Invocation) error {
 	a, err := connect(inv)
 	if err != nil {
+		return err
+	}
+	if err := a.mustBeOpen(ctx); err != nil {
 		return err
 	}
 	return a.changeSlots(ctx, ipc.SlotsRequest{Add: strings.ToLower(inv.Args[0])})
@@ -160,6 +177,10 @@ func runKeyRemove(ctx context.Context, inv *command.Invocation) error {
 	slot, err := a.slotOf(ctx, inv.Args[0])
 	if err != nil {
 		return err
+	}
+	if v, err := a.vaultStatus(ctx); err != nil || len(v.Slots) == 1 {
+		return cmp.Or(err, error(&ipc.Error{Code: ipc.CodeInvalid,
+			Message: "nothing else would open the vault: its last key slot stays", Hint: "o2fa key add recovery, then remove this one"}))
 	}
 	if !inv.Bool("force") {
 		if inv.NoInput() {
@@ -188,6 +209,9 @@ func runKeyChange(ctx context.Context, inv *command.Invocation) error {
 	name := keystorePassphrase
 	if len(inv.Args) > 0 {
 		name = inv.Args[0]
+	}
+	if err := a.mustBeOpen(ctx); err != nil {
+		return err
 	}
 	slot, err := a.slotOf(ctx, name)
 	if err != nil {

@@ -24,6 +24,11 @@ const keystorePassphrase = "passphrase"
 // none that could be made, it gets the passphrase and sends the request again.
 // It never opens a vault that needs no person: whoever locked it meant that.
 func (a *agent) do(ctx context.Context, r client.Request) ([]byte, error) {
+	defer a.inv.Reveal() // what follows an answer is done
+	return a.attempt(ctx, r)
+}
+
+func (a *agent) attempt(ctx context.Context, r client.Request) ([]byte, error) {
 	raw, err := a.send(ctx, r)
 	switch {
 	case errors.Is(err, ipc.ErrLocked) && a.hasPassphrase():
@@ -152,6 +157,7 @@ func (a *agent) unlockBy(ctx context.Context, question string) error {
 		wrong := errEmpty
 		if pass != "" {
 			_, err = a.client.Unlock(ctx, ipc.UnlockRequest{Passphrase: pass})
+			a.inv.Drop()
 			if !errors.Is(err, ipc.ErrPassphrase) && !errors.Is(err, ipc.ErrInvalid) {
 				return err
 			}

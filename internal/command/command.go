@@ -110,6 +110,8 @@ type Invocation struct {
 	flags  []Flag         // those of the top and of Command
 	given  map[string]any // values by name, of the flags that were given
 	outErr error          // first failure of writing to Out
+	hidden *guard         // of the terminal while it shows nothing; see AskHidden
+	cancel context.CancelCauseFunc
 }
 
 // Given says whether the flag of that name stood among the arguments.

@@ -29,6 +29,9 @@ func hide(terminal *os.File) (restore func(), err error) {
 	return func() { _ = unix.IoctlSetTermios(fd, ioctlSetTermios, before) }, nil // best we can do
 }
 
+// dropTyped forgets what was typed at the terminal and not read yet.
+func dropTyped(terminal *os.File) { _ = flushInput(int(terminal.Fd())) } // best we can do
+
 // caught lists the signals that a question has to see: those that would leave
 // the terminal without echo.
 func caught() []os.Signal {

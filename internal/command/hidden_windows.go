@@ -21,6 +21,11 @@ func hide(console *os.File) (restore func(), err error) {
 	return func() { _ = windows.SetConsoleMode(handle, before) }, nil // best we can do
 }
 
+// dropTyped forgets what was typed at the console and not read yet.
+func dropTyped(console *os.File) {
+	_ = windows.FlushConsoleInputBuffer(windows.Handle(console.Fd())) // best we can do
+}
+
 // caught lists the signals that a question has to see: those that would leave
 // the console without echo.
 func caught() []os.Signal { return []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} }

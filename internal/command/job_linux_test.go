@@ -28,9 +28,13 @@ func TestMain(m *testing.M) {
 	case "shell":
 		os.Exit(playShell())
 	case "asker":
-		answer, err := Stdio{In: os.Stdin, Err: os.Stderr}.AskHidden(context.Background(), "Passphrase: ")
+		inv := &Invocation{Stdio: Stdio{In: os.Stdin, Err: os.Stderr}}
+		answer, err := inv.AskHidden(context.Background(), "Passphrase: ")
+		inv.Reveal()
 		fmt.Fprintf(os.Stderr, "%d characters, %v\n", len(answer), err)
 		os.Exit(exitCode(err))
+	case "worker":
+		os.Exit(playWorker())
 	case "drawer":
 		os.Exit(playDrawer())
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
 	"unicode/utf8"
 
@@ -28,22 +27,67 @@ func IsTerminal(f any) bool {
 }
 
 // Ask asks for a line. Ctrl-C and the end of input give ErrInterrupted.
-func (s Stdio) Ask(ctx context.Context, question string) (string, error) {
-	line, err := s.ask(ctx, question, false)
-	return string(line), err
+func (inv *Invocation) Ask(ctx context.Context, question string) (string, error) {
+	inv.show()
+	g, err := newGuard(nil, func() {})
+	if err != nil {
+		return "", err
+	}
+	defer g.close()
+	return inv.ask(ctx, g, question)
 }
 
 // AskHidden asks for a line that is not shown while it is typed: a secret or a
 // passphrase. Where In is no terminal it reads as Ask does.
-func (s Stdio) AskHidden(ctx context.Context, question string) (string, error) {
-	line, err := s.ask(ctx, question, IsTerminal(s.In))
-	return string(line), err
+//
+// What is typed afterwards stays unseen, too, until the next Ask, Reveal or the
+// end of the command: the work that needs the answer may take its time, and who
+// is impatient types on. A signal in that time cancels the context of Run.
+func (inv *Invocation) AskHidden(ctx context.Context, question string) (_ string, err error) {
+	if !IsTerminal(inv.In) {
+		return inv.Ask(ctx, question)
+	}
+	if inv.hidden == nil {
+		if inv.hidden, err = newGuard(inv.In.(*os.File), inv.interrupt); err != nil {
+			return "", err
+		}
+	}
+	return inv.ask(ctx, inv.hidden, question)
+}
+
+// Drop forgets what was typed unseen and not read yet. It stands before a
+// question that follows work: nobody could answer it before.
+func (inv *Invocation) Drop() {
+	if inv.hidden != nil {
+		inv.hidden.drop()
+	}
+}
+
+// Reveal is Drop, and the terminal shows again what is typed.
+func (inv *Invocation) Reveal() {
+	inv.Drop()
+	inv.show()
+}
+
+// show ends what AskHidden began.
+func (inv *Invocation) show() {
+	if inv.hidden != nil {
+		inv.hidden.close()
+		inv.hidden = nil
+	}
+}
+
+// interrupt ends the work of the command, where it is one of Run.
+func (inv *Invocation) interrupt() {
+	if inv.cancel != nil {
+		inv.cancel(ErrInterrupted)
+	}
 }
 
 // Confirm asks until the answer is yes or no.
-func (s Stdio) Confirm(ctx context.Context, question string) (bool, error) {
+func (inv *Invocation) Confirm(ctx context.Context, question string) (bool, error) {
 	for {
-		answer, err := s.Ask(ctx, question)
+		answer, err := inv.Ask(ctx, question)
 		if err != nil {
 			return false, err
 		}
@@ -62,23 +106,22 @@ type answer struct {
 	err  error
 }
 
-// ask prints the question, reads the answer and leaves the terminal as it was,
-// also when a signal or ctx ends the wait. It alone catches signals, and only
-// while it waits: elsewhere Ctrl-C ends the process as the system does it, and
-// no program start pays for a handler.
+// ask prints the question and reads the answer, while g watches. What is typed
+// as soon as the question appears is hidden, if it has to be.
 //
 // After an interruption the read stays behind; the process is about to end.
-func (s Stdio) ask(ctx context.Context, question string, hidden bool) ([]byte, error) {
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, caught()...)
-	defer signal.Stop(signals)
-	restore, err := s.pose(question, hidden)
-	if err != nil {
-		return nil, err
+func (inv *Invocation) ask(ctx context.Context, g *guard, question string) (string, error) {
+	select {
+	case err := <-g.resumed: // before this question
+		if err != nil {
+			return "", err
+		}
+	default:
 	}
+	fmt.Fprint(inv.Err, question)
 	done := make(chan answer, 1)
 	go func() {
-		line, err := readLine(s.In)
+		line, err := readLine(inv.In)
 		done <- answer{line, err}
 	}()
 	var a answer
@@ -88,47 +131,29 @@ func (s Stdio) ask(ctx context.Context, question string, hidden bool) ([]byte, e
 		case a = <-done:
 		case <-ctx.Done():
 			a.err = io.EOF
-		case sig := <-signals:
-			if !stops(sig) {
-				a.err = io.EOF
-				break
+		case <-g.interrupted:
+			a.err = io.EOF
+		case err := <-g.resumed:
+			if err != nil {
+				return "", err
 			}
-			// The shell gets its terminal as it was. What was typed so far is
-			// lost, the system sees to that, so the question comes again.
-			restore()
-			suspend()
-			if restore, err = s.pose(question, hidden); err != nil {
-				return nil, err
-			}
+			// What was typed so far is lost, the system sees to that.
+			fmt.Fprint(inv.Err, question)
 			waiting = true
 		}
 	}
-	restore()
-	if hidden || errors.Is(a.err, io.EOF) {
-		fmt.Fprintln(s.Err) // the newline that was not shown, or not typed
+	if g.terminal != nil || errors.Is(a.err, io.EOF) {
+		fmt.Fprintln(inv.Err) // the newline that was not shown, or not typed
 	}
 	switch {
 	case errors.Is(a.err, io.EOF):
-		return nil, ErrInterrupted
+		return "", ErrInterrupted
 	case a.err != nil:
-		return nil, fmt.Errorf("reading the answer: %w", a.err)
+		return "", fmt.Errorf("reading the answer: %w", a.err)
 	case !utf8.Valid(a.line):
-		return nil, fmt.Errorf("reading the answer: %w", errEncoding)
+		return "", fmt.Errorf("reading the answer: %w", errEncoding)
 	}
-	return a.line, nil
-}
-
-// pose prints the question. What is typed as soon as it appears is hidden, if
-// it has to be, until restore.
-func (s Stdio) pose(question string, hidden bool) (restore func(), err error) {
-	restore = func() {}
-	if hidden {
-		if restore, err = hide(s.In.(*os.File)); err != nil {
-			return nil, fmt.Errorf("hiding what is typed: %w", err)
-		}
-	}
-	fmt.Fprint(s.Err, question)
-	return restore, nil
+	return string(a.line), nil
 }
 
 // readLine reads up to a newline, byte by byte: what follows belongs to the

@@ -15,13 +15,18 @@ import (
 	"golang.org/x/term"
 )
 
+// at returns a call with these streams.
+func at(in io.Reader, errs io.Writer) *Invocation {
+	return &Invocation{Stdio: Stdio{In: in, Err: errs}}
+}
+
 func TestAskWithoutATerminal(t *testing.T) {
 	for name, in := range map[string]io.Reader{
 		"whole":   strings.NewReader("first\r\nsecond\nlast"),
 		"dataErr": iotest.DataErrReader(strings.NewReader("first\r\nsecond\nlast")),
 	} {
 		var errs bytes.Buffer
-		s := Stdio{In: in, Err: &errs}
+		s := at(in, &errs)
 		for _, want := range []string{"first", "second", "last"} {
 			ask := s.Ask
 			if want == "second" {
@@ -38,7 +43,7 @@ func TestAskWithoutATerminal(t *testing.T) {
 			t.Errorf("%s: %q", name, errs.String())
 		}
 	}
-	s := Stdio{In: io.MultiReader(strings.NewReader("x"), iotest.ErrReader(io.ErrClosedPipe)), Err: io.Discard}
+	s := at(io.MultiReader(strings.NewReader("x"), iotest.ErrReader(io.ErrClosedPipe)), io.Discard)
 	if _, err := s.Ask(t.Context(), ""); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("%v", err)
 	}
@@ -51,7 +56,7 @@ func TestAskWithoutATerminal(t *testing.T) {
 // An answer that JSON cannot hold is refused, not changed.
 func TestAnswersAreText(t *testing.T) {
 	for in, want := range map[string]error{"été\n": nil, "\xe9t\xe9\n": errEncoding} {
-		s := Stdio{In: strings.NewReader(in), Err: io.Discard}
+		s := at(strings.NewReader(in), io.Discard)
 		if got, err := s.Ask(t.Context(), "? "); !errors.Is(err, want) || want != nil && got != "" {
 			t.Errorf("%q: %q, %v", in, got, err)
 		}
@@ -61,12 +66,12 @@ func TestAnswersAreText(t *testing.T) {
 func TestConfirmAsksUntilItKnows(t *testing.T) {
 	for in, want := range map[string]bool{"y\n": true, "Yes\n": true, "maybe\n\nN\n": false} {
 		var errs bytes.Buffer
-		got, err := Stdio{In: strings.NewReader(in), Err: &errs}.Confirm(t.Context(), "Sure? (y/n): ")
+		got, err := at(strings.NewReader(in), &errs).Confirm(t.Context(), "Sure? (y/n): ")
 		if got != want || err != nil || strings.Count(errs.String(), "Sure?") != strings.Count(in, "\n") {
 			t.Errorf("%q: %v, %v, %q", in, got, err, errs.String())
 		}
 	}
-	if _, err := (Stdio{In: strings.NewReader("what"), Err: io.Discard}).Confirm(t.Context(), ""); !errors.Is(err, ErrInterrupted) {
+	if _, err := at(strings.NewReader("what"), io.Discard).Confirm(t.Context(), ""); !errors.Is(err, ErrInterrupted) {
 		t.Errorf("%v", err)
 	}
 }
@@ -80,7 +85,9 @@ type result struct {
 func start(ctx context.Context, p *ptytest.Terminal) chan result {
 	done := make(chan result, 1)
 	go func() {
-		text, err := Stdio{In: p.Device, Err: p.Device}.AskHidden(ctx, "Passphrase: ")
+		inv := at(p.Device, p.Device)
+		text, err := inv.AskHidden(ctx, "Passphrase: ")
+		inv.Reveal()
 		done <- result{text, err}
 	}()
 	return done

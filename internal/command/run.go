@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -49,10 +50,22 @@ func run(ctx context.Context, root *Command, args []string, s Stdio) error {
 	case cmd.MaxArgs > 0 && len(inv.Args) > cmd.MaxArgs:
 		return Usage(inv.Path+" --help", "%d words, at most %d: put a name with blanks in quotes", len(inv.Args), cmd.MaxArgs)
 	}
-	if err := cmd.Run(ctx, inv); err != nil {
-		return err
+	return inv.call(ctx)
+}
+
+// call runs the command and leaves the terminal as it was.
+func (inv *Invocation) call(ctx context.Context) error {
+	ctx, inv.cancel = context.WithCancelCause(ctx)
+	defer inv.cancel(nil)
+	defer inv.Reveal()
+	err := inv.Command.Run(ctx, inv)
+	switch {
+	case err == nil:
+		return inv.outErr
+	case errors.Is(context.Cause(ctx), ErrInterrupted):
+		return ErrInterrupted // whatever the work made of it
 	}
-	return inv.outErr
+	return err
 }
 
 // invocation returns the call of the last command of chain, with no flag given.

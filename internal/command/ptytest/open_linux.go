@@ -36,15 +36,28 @@ func open() (master, device *os.File, err error) {
 
 // resize tells a terminal its size.
 func resize(device *os.File, columns, lines int) error {
+	return control(device, func(fd int) error {
+		return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Col: uint16(columns), Row: uint16(lines)})
+	})
+}
+
+// unread returns how many bytes, of whole lines, were typed and not read.
+func unread(device *os.File) (n int, err error) {
+	err = control(device, func(fd int) (err error) {
+		n, err = unix.IoctlGetInt(fd, unix.TIOCINQ)
+		return err
+	})
+	return n, err
+}
+
+// control calls f with the descriptor of a terminal that stays open.
+func control(device *os.File, f func(fd int) error) error {
 	raw, err := device.SyscallConn()
 	if err != nil {
 		return err
 	}
 	var ctl error
-	err = raw.Control(func(fd uintptr) {
-		ctl = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &unix.Winsize{Col: uint16(columns), Row: uint16(lines)})
-	})
-	if err != nil {
+	if err := raw.Control(func(fd uintptr) { ctl = f(int(fd)) }); err != nil {
 		return err
 	}
 	return ctl

@@ -102,3 +102,24 @@ func (p *Terminal) Type(text string) {
 		p.t.Fatal(err)
 	}
 }
+
+// ExpectUnread waits until so many bytes, of whole lines, were typed and not read.
+func (p *Terminal) ExpectUnread(count int) {
+	p.t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.After(20 * time.Second); ; {
+		n, err := unread(p.Device)
+		if err != nil {
+			p.t.Fatalf("asking for what was typed: %v", err)
+		}
+		if n == count {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			p.t.Fatalf("%d bytes are unread, want %d", n, count)
+		}
+	}
+}

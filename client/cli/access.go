@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/o2fa/o2fa/client"
 	"github.com/o2fa/o2fa/internal/command"
@@ -237,7 +239,21 @@ func (a *agent) initWithPassphrase(ctx context.Context) error {
 		return err
 	}
 	_, err = a.client.Init(ctx, ipc.InitRequest{Keystore: keystorePassphrase, Passphrase: pass})
+	if err == nil {
+		warnShort(a.inv, pass)
+	}
 	return err
+}
+
+// shortPassphrase is how many characters a new passphrase should have.
+const shortPassphrase = 8
+
+// warnShort warns of a new passphrase, unless it is empty, that is easily found.
+func warnShort(inv *command.Invocation, pass string) {
+	if pass != "" && utf8.RuneCountInString(pass) < shortPassphrase {
+		inv.Warn(fmt.Sprintf("the passphrase has fewer than %d characters: whoever gets a copy of vault.db can try them all, without this machine", shortPassphrase),
+			"o2fa key change")
+	}
 }
 
 // explainPassphrase says why a person who asked for none has to choose a

@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -19,6 +20,14 @@ const stdinWord = "-"
 // fromFile adds a secret without a terminal.
 const fromFile = "o2fa add - NAME < FILE"
 
+// fromFileAs is fromFile for an entry of that name.
+func fromFileAs(name string) string {
+	if !typable(name) {
+		return fromFile
+	}
+	return "o2fa add - " + command.Quote(name) + " < FILE"
+}
+
 func addCommand() *command.Command {
 	return &command.Command{
 		Use:     "add [SECRET|URI|-] [NAME]",
@@ -29,8 +38,10 @@ asked for, unseen, and then its name; "-" reads it from standard input. Neither
 way leaves it in the shell's history.
 
 Secret and name may stand in either order: the first word that is a secret is
-the secret. The first time the vault is made, too: see "o2fa help init".`,
+the secret. A name alone makes it ask for the secret. The first time the vault
+is made, too: see "o2fa help init".`,
 		Example: `o2fa add                                  # asks
+o2fa add github                           # asks for the secret
 o2fa add I65VU7K5ZQL7WB4E github
 o2fa add - github < secret.txt
 o2fa add 'otpauth://totp/GitHub:ann?secret=I65VU7K5ZQL7WB4E'
@@ -79,7 +90,7 @@ func runAdd(ctx context.Context, inv *command.Invocation) error {
 	}
 	raw, err := a.do(ctx, client.Request{Method: "POST", Path: ipc.PathEntries, Body: req})
 	if err != nil {
-		return err
+		return nameAlone(req, err)
 	}
 	return present(inv, raw, func(r ipc.AddReply) { showAdd(inv, r) })
 }
@@ -88,7 +99,7 @@ func runAdd(ctx context.Context, inv *command.Invocation) error {
 // URI's own value, or the daemon's default, holds.
 func addOptions(inv *command.Invocation) (ipc.AddRequest, error) {
 	req := ipc.AddRequest{
-		Name: inv.String("name"), Issuer: inv.String("issuer"), Account: inv.String("account"),
+		Name: strings.TrimSpace(inv.String("name")), Issuer: inv.String("issuer"), Account: inv.String("account"),
 		Counter: inv.Uint64("counter"), Tags: inv.Strings("tag"), Pinned: inv.Bool("pin"),
 		Keystore: inv.Getenv(envKeystore),
 	}
@@ -112,6 +123,9 @@ func addOptions(inv *command.Invocation) (ipc.AddRequest, error) {
 // the words, from standard input for "-", or by asking.
 func readAdd(ctx context.Context, inv *command.Invocation, req *ipc.AddRequest) (err error) {
 	words := slices.Clone(inv.Args)
+	for i := range words {
+		words[i] = strings.TrimSpace(words[i])
+	}
 	if i := slices.Index(words, stdinWord); i >= 0 {
 		if words = slices.Delete(words, i, i+1); slices.Contains(words, stdinWord) {
 			return errStdinTwice(inv)
@@ -123,6 +137,10 @@ func readAdd(ctx context.Context, inv *command.Invocation, req *ipc.AddRequest) 
 		setSecret(req, text)
 		return err
 	}
+	if len(words) == 1 && req.Name == "" && isName(words[0]) && inv.CanAsk() {
+		req.Name = words[0]
+		return askAdd(ctx, inv, req)
+	}
 	req.Words = words
 	if len(words) > 0 {
 		return nil
@@ -133,10 +151,40 @@ func readAdd(ctx context.Context, inv *command.Invocation, req *ipc.AddRequest) 
 	return askAdd(ctx, inv, req)
 }
 
+// shortestSecret is how many characters of base32 a secret has at least that may
+// stand alone; something shorter, such as "mail", is a name.
+const shortestSecret = 16
+
+// isName says whether a word that stands alone is the name, not the secret: it
+// has a character that base32 has not, or is too short. What may be a secret with
+// a typing error is none, for names are shown.
+func isName(word string) bool {
+	if word == "" || command.MayBeSecret(word) {
+		return false
+	}
+	return errors.Is(checkSecret(word), errBase32) || countBase32(word) < shortestSecret
+}
+
+// nameAlone is err, with the call that adds a secret of that name where a name
+// alone was given and nobody could be asked.
+func nameAlone(req ipc.AddRequest, err error) error {
+	var wire *ipc.Error
+	if !errors.As(err, &wire) || wire.Code != ipc.CodeInvalid || len(req.Words) != 1 || !isName(req.Words[0]) {
+		return err
+	}
+	known := *wire
+	known.Hint = fromFileAs(req.Words[0])
+	return &known
+}
+
 // askAdd asks for what a person has in front of them: the secret and, unless it
 // is a URI, the name, and the counter of an entry that has one.
 func askAdd(ctx context.Context, inv *command.Invocation, req *ipc.AddRequest) error {
-	text, err := askSecret(ctx, inv, checkSecret)
+	question := "Secret (not shown): "
+	if req.Name != "" {
+		question = "Secret of " + command.Escape(command.Shorten(req.Name, shownWidth)) + " (not shown): "
+	}
+	text, err := askSecret(ctx, inv, question, checkSecret)
 	if err != nil {
 		return err
 	}

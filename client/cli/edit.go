@@ -129,6 +129,9 @@ func editOptions(ctx context.Context, inv *command.Invocation) (ipc.EditRequest,
 		Type: given(inv, "type", inv.String), Algorithm: given(inv, "algorithm", inv.String),
 		Digits: given(inv, "digits", inv.Int), Period: given(inv, "period", inv.Int), Counter: given(inv, "counter", inv.Uint64),
 	}
+	if req.Name != nil {
+		*req.Name = strings.TrimSpace(*req.Name)
+	}
 	if inv.Given("tag") {
 		tags := slices.DeleteFunc(slices.Clone(inv.Strings("tag")), func(tag string) bool { return tag == "" })
 		req.Tags = &tags

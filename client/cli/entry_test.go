@@ -256,7 +256,7 @@ func TestAddAsksForTheCounter(t *testing.T) {
 	}
 	p := ptytest.New(t)
 	done := w.sit(p, "add", "--type", "hotp", "--counter", "1", "-n", "given")
-	p.Expect("Secret (not shown): ")
+	p.Expect("Secret of given (not shown): ")
 	p.Type(rfcSecret + "\n")
 	if got := <-done; got.code != 0 || strings.Contains(p.Screen(), "Counter") {
 		t.Errorf("%v %q", got, p.Screen())

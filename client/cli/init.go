@@ -70,14 +70,14 @@ func runInit(ctx context.Context, inv *command.Invocation) error {
 	if err != nil {
 		return err
 	}
-	return present(inv, raw, func(r ipc.InitReply) { showInit(inv, r) })
+	return present(inv, raw, func(r ipc.InitReply) { showInit(inv, r, req.Passphrase) })
 }
 
 func (a *agent) init(ctx context.Context, req ipc.InitRequest) ([]byte, error) {
 	return a.client.Do(ctx, client.Request{Method: "POST", Path: ipc.PathInit, Body: req})
 }
 
-func showInit(inv *command.Invocation, r ipc.InitReply) {
+func showInit(inv *command.Invocation, r ipc.InitReply, passphrase string) {
 	inv.Printf("Made the vault %s\n", command.Escape(r.Vault.Path))
 	for _, slot := range r.Vault.Slots {
 		inv.Printf("Opened by: %s\n", slotText(slot))
@@ -88,6 +88,9 @@ func showInit(inv *command.Invocation, r ipc.InitReply) {
 	for _, slot := range r.Vault.Slots {
 		if !slot.Protected {
 			inv.Warn("whoever reads "+slot.Path+" and the vault has every secret", "")
+		}
+		if isPassphrase(slot) {
+			warnShort(inv, passphrase)
 		}
 	}
 	if len(r.Vault.Slots) == 1 && command.IsTerminal(inv.Err) {

@@ -280,6 +280,7 @@ func showSlots(inv *command.Invocation, req ipc.SlotsRequest, r ipc.SlotsReply) 
 			inv.Warn("whoever reads "+r.Added.Path+" and the vault has every secret", "")
 		}
 	}
+	warnShort(inv, req.Passphrase)
 	if n := len(req.Remove); n > 0 {
 		inv.Printf("Removed %s. Everything is sealed under a new key.\n", plural(n, "key slot", "key slots"))
 		inv.Note("copies of vault.db from before still open with what was removed")

@@ -27,7 +27,7 @@ func readSecret(ctx context.Context, inv *command.Invocation, instead string, ch
 		if !inv.CanAsk() {
 			return "", command.Usage(instead, "no secret on standard input, and no questions allowed")
 		}
-		return askSecret(ctx, inv, check)
+		return askSecret(ctx, inv, "Secret (not shown): ", check)
 	}
 	text, err := command.ReadAll(inv.In, ipc.MaxRequestBody)
 	if err != nil {
@@ -48,8 +48,7 @@ func readSecret(ctx context.Context, inv *command.Invocation, instead string, ch
 }
 
 // askSecret asks until the answer can be a secret, as far as check knows.
-func askSecret(ctx context.Context, inv *command.Invocation, check func(string) error) (string, error) {
-	const question = "Secret (not shown): "
+func askSecret(ctx context.Context, inv *command.Invocation, question string, check func(string) error) (string, error) {
 	next := question
 	for try := 1; ; try++ {
 		text, err := inv.AskHidden(ctx, next)
@@ -79,19 +78,29 @@ func checkSecret(text string) error {
 	if isURI(text) {
 		return nil
 	}
-	letters := 0
 	for _, r := range text {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '2' && r <= '7':
-			letters++
-		case r < 0x80 && !strings.ContainsRune(" \t-=", r):
+		if r < 0x80 && !isBase32(r) && !strings.ContainsRune(" \t-=", r) {
 			return errBase32
 		}
 	}
-	if letters == 0 {
+	if countBase32(text) == 0 {
 		return errEmpty
 	}
 	return nil
+}
+
+// isBase32 says whether r is one of the 32, in any case.
+func isBase32(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '2' && r <= '7'
+}
+
+func countBase32(text string) (count int) {
+	for _, r := range text {
+		if isBase32(r) {
+			count++
+		}
+	}
+	return count
 }
 
 // errStdinTwice is the answer to two things that standard input cannot be.

@@ -39,10 +39,69 @@ func TestAddAsks(t *testing.T) {
 	}
 	p = ptytest.New(t)
 	done = w.sit(p, "add", "-n", "third")
-	p.Expect("Secret (not shown): ")
+	p.Expect("Secret of third (not shown): ")
 	p.Type("\x04")
 	if got := <-done; got.code != 130 {
 		t.Errorf("end of input: %v", got)
+	}
+}
+
+// A word alone that is no secret is the name; blanks around a name mean nothing.
+func TestAddAsksForTheSecretOfAName(t *testing.T) {
+	w := started(t)
+	for word, name := range map[string]string{"github": "github", "ab.cd": "ab.cd", " my bank\t": "my bank", "a\x1b[2J": `a\u{1b}[2J`} {
+		p := ptytest.New(t)
+		done := w.sit(p, "add", word)
+		p.Expect("Secret of " + name + " (not shown): ")
+		p.Type(rfcSecret + "\n")
+		if got := <-done; got.code != 0 || !strings.Contains(got.out, "ADDED NEW SECRET: "+name+" G...Q\n") {
+			t.Errorf("o2fa add %q: %v %q", word, got, p.Screen())
+		}
+	}
+	// A secret alone is one, and what may be a secret is no name.
+	p := ptytest.New(t)
+	if got := <-w.sit(p, "add", open2faSecret); !strings.Contains(got.out, "ADDED NEW SECRET: None ") {
+		t.Errorf("%v %q", got, p.Screen())
+	}
+	for _, word := range []string{open2faSecret[1:] + "0", "otpauth-migration://x", ""} {
+		if got := <-w.sit(p, "add", word); got.code != 2 || strings.Contains(p.Screen(), "Secret of") {
+			t.Errorf("o2fa add %q: %v %q", word, got, p.Screen())
+		}
+	}
+	// Without a terminal the hint is how to add it.
+	for word, shown := range map[string]string{"hub": "hub", "my hub!": "'my hub!'", "a\x1b[2J": "NAME"} {
+		if got := w.run("", "add", word); got.code != 2 || !strings.HasSuffix(got.errs, "o2fa: hint: o2fa add - "+shown+" < FILE\n") {
+			t.Errorf("o2fa add %q: %v", word, got)
+		}
+	}
+}
+
+// A new passphrase that is easily found is taken, with a warning.
+func TestShortPassphrase(t *testing.T) {
+	for pass, warned := range map[string]bool{"1234567": true, "ééééééé": true, "12345678": false} {
+		for _, args := range []string{"init", "add " + rfcSecret, "key add passphrase"} {
+			w := newWorld(t)
+			made := false
+			w.env["O2FA_SOCKET"] = serve(t, func(r *http.Request) (int, string) {
+				switch {
+				case r.URL.Path == ipc.PathStatus && args == "init":
+					return 200, `{"state":"uninitialized"}`
+				case r.URL.Path == ipc.PathStatus:
+					return 200, `{"state":"ready","vault":{}}`
+				case r.URL.Path == ipc.PathInit:
+					made = true
+					return 200, `{"vault":{"slots":[{"type":"passphrase","protected":true}]}}`
+				case r.URL.Path == ipc.PathEntries && !made:
+					return 503, `{"error":{"code":"keystore","message":"no keyring answers"}}`
+				}
+				return 200, `{}`
+			})
+			w.env[envKeystore], w.env[envPassphraseFile] = "passphrase", w.write("pass", pass+"\n")
+			got := w.run("", strings.Fields(args)...)
+			if got.code != 0 || strings.Contains(got.errs, "o2fa: warning: the passphrase has fewer than 8 characters: ") != warned {
+				t.Errorf("o2fa %s with %q: %v", args, pass, got)
+			}
+		}
 	}
 }
 

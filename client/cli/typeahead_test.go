@@ -14,6 +14,7 @@ import (
 func TestTypedAheadOfThePassphrase(t *testing.T) {
 	const (
 		locked = `{"state":"locked","vault":{"slots":[{"id":"1","type":"passphrase"}]}}`
+		ready  = `{"state":"ready","vault":{"slots":[{"id":"1","type":"passphrase"}]}}`
 		empty  = `{"state":"uninitialized"}`
 		wrong  = `{"error":{"code":"passphrase","message":"the passphrase is wrong"}}`
 	)
@@ -24,8 +25,8 @@ func TestTypedAheadOfThePassphrase(t *testing.T) {
 	}{
 		{"unlock", locked, ipc.PathUnlock, []string{"Passphrase of the vault: ", "try again\r\nPassphrase of the vault: "}, true},
 		{"init --keystore passphrase", empty, ipc.PathInit, []string{"New passphrase for the vault: ", "Repeat it: "}, false},
-		{"key add passphrase", locked, ipc.PathSlots, []string{"New passphrase for the vault: ", "Repeat it: "}, false},
-		{"edit bank --secret", locked, ipc.PathEdit, []string{"Secret (not shown): "}, false},
+		{"key add passphrase", ready, ipc.PathSlots, []string{"New passphrase for the vault: ", "Repeat it: "}, false},
+		{"edit bank --secret", ready, ipc.PathEdit, []string{"Secret (not shown): "}, false},
 	} {
 		t.Run(tc.args, func(t *testing.T) {
 			w := newWorld(t)

@@ -30,9 +30,10 @@ func fromFileAs(name string) string {
 
 func addCommand() *command.Command {
 	return &command.Command{
-		Use:     "add [SECRET|URI|-] [NAME]",
-		Aliases: []string{"a", "-a", "-add", "--add"},
-		Short:   "Add a secret",
+		Use:      "add [SECRET|URI|-] [NAME]",
+		Aliases:  []string{"a", "-a", "-add", "--add"},
+		Synonyms: []string{"insert", "new"},
+		Short:    "Add a secret",
 		Long: `In base32, as services show it, or as an otpauth:// URI. Without arguments it is
 asked for, unseen, and then its name; "-" reads it from standard input. Neither
 way leaves it in the shell's history.

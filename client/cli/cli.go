@@ -80,14 +80,38 @@ func unknown(words []string) []string {
 	if command.MayBeSecret(words...) {
 		return []string{"o2fa add", "o2fa help"}
 	}
-	switch {
-	case strings.EqualFold(words[0], "remote"), // open2fa's; no entry was meant
+	switch word := strings.ToLower(words[0]); {
+	case word == "remote", // open2fa's; no entry was meant
 		strings.TrimSpace(strings.Join(words, "")) == "":
 		return []string{"o2fa help"}
+	case word == "rename", word == "mv":
+		return []string{renaming(words[1:])}
+	case word == "restore":
+		return []string{"o2fa trash restore " + orPlaceholder("NAME", words[1:]...)}
+	case word == "qr", word == "export":
+		return []string{"o2fa show --uri " + orPlaceholder("NAME", words[1:]...)}
 	case !typable(strings.Join(words, " ")):
 		return []string{"o2fa list", "o2fa help"}
 	}
 	return []string{"o2fa code " + command.Quote(words...), "o2fa help"}
+}
+
+// renaming returns the call that renames an entry: words are its name and, where
+// there are two, the new one.
+func renaming(words []string) string {
+	name, to := words, []string(nil)
+	if len(words) == 2 {
+		name, to = words[:1], words[1:]
+	}
+	return "o2fa edit " + orPlaceholder("NAME", name...) + " --name " + orPlaceholder("NEW", to...)
+}
+
+// orPlaceholder returns words as a hint may show them, else the placeholder.
+func orPlaceholder(placeholder string, words ...string) string {
+	if len(words) == 0 || !typable(strings.Join(words, " ")) {
+		return placeholder
+	}
+	return command.Quote(words...)
 }
 
 // Groups of commands that explain themselves by their names.

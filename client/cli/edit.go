@@ -14,7 +14,7 @@ import (
 func editCommand() *command.Command {
 	return &command.Command{
 		Use:      "edit NAME...",
-		Synonyms: []string{"rename", "change", "modify", "update", "mv"},
+		Synonyms: []string{"change", "modify", "update"},
 		Wary:     true,
 		Short:    "Change an entry",
 		Long: `Only what a flag names changes; an empty text ('') empties a field. Without a

@@ -21,7 +21,7 @@ func listCommand() *command.Command {
 	return &command.Command{
 		Use:      "list [TEXT...]",
 		Aliases:  []string{"l", "-l", "-list", "--list"},
-		Synonyms: []string{"ls"},
+		Synonyms: []string{"ls", "search", "find"},
 		Short:    "List the entries",
 		Long: `Sorted by name, the pinned ones first. With a text only those that have it in
 name, issuer, account or a tag. Secrets are masked; -s shows them.

@@ -11,9 +11,10 @@ import (
 
 func statusCommand() *command.Command {
 	return &command.Command{
-		Use:     "status",
-		Aliases: []string{"info", "i", "-i", "-info", "--info", "-status", "--status"},
-		Short:   "Show the state of vault and daemon, and what to fix",
+		Use:      "status",
+		Aliases:  []string{"info", "i", "-i", "-info", "--info", "-status", "--status"},
+		Synonyms: []string{"stop", "quit", "exit", "kill", "shutdown", "daemon", "pid"},
+		Short:    "Show the state of vault and daemon, and what to fix",
 		Long: `The block of open2fa comes first, then the key slots, what secrets.json still
 holds, and warnings. It asks nothing and changes nothing.`,
 		Example: "o2fa status\no2fa info -s\no2fa status --json",

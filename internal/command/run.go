@@ -187,16 +187,24 @@ func unknown(chain []*Command, words []string, i int) error {
 }
 
 // typed returns the arguments for a hint: those that were typed, or, where
-// there are none or a hint must not or cannot show them, those that c needs.
+// there are none or a hint must not or cannot show them, one for each that c needs.
 func typed(c *Command, words []string) string {
+	_, arguments, takesAny := strings.Cut(c.Use, " ")
+	if !takesAny && plain(words) {
+		return ""
+	}
 	if call := Quote(words...); call != "" && !MayBeSecret(words...) && Escape(call) == call {
 		return call
 	}
-	_, arguments, _ := strings.Cut(c.Use, " ")
 	if strings.HasPrefix(arguments, "[") {
 		return ""
 	}
-	return arguments
+	needed := strings.Fields(arguments)
+	for i, argument := range needed {
+		argument, _, _ = strings.Cut(argument, "|")
+		needed[i] = strings.TrimSuffix(argument, "...")
+	}
+	return strings.Join(needed, " ")
 }
 
 // unknownFlag returns the failure of a first word that is no flag of the

@@ -43,7 +43,7 @@ var exampleEnds = []struct {
 	before string // more of the script
 	code   int
 }{
-	{regexp.MustCompile(`^o2fa (add|edit github)$`), "", 2},
+	{regexp.MustCompile(`^o2fa (add|add github|edit github)$`), "", 2},
 	{regexp.MustCompile(`^o2fa (delete github|trash empty|trash empty github|reset)$`), "", 2},
 	{regexp.MustCompile(`^o2fa delete -s - `), "o2fa add - x <secret.txt", 2},
 	{regexp.MustCompile(`^o2fa trash (restore|empty) github`), "o2fa delete -f github", 0},

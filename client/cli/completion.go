@@ -14,19 +14,25 @@ func completionCommand() *command.Command {
 		Long: `Commands, flags, values and the names of entries; those only while the vault is
 open. SHELL is bash, zsh, fish or powershell. To have it in every new shell:
 
-  bash        o2fa completion bash > FILE, where FILE is
-              ~/.local/share/bash-completion/completions/o2fa
-              or, without the package bash-completion, in ~/.bashrc:
-              eval "$(o2fa completion bash)"
-  zsh         o2fa completion zsh > "${fpath[1]}/_o2fa"
-              or in ~/.zshrc, after compinit: source <(o2fa completion zsh)
-  fish        o2fa completion fish > ~/.config/fish/completions/o2fa.fish
-  powershell  in the file $PROFILE:
-              o2fa completion powershell | Out-String | Invoke-Expression
+  bash
+    mkdir -p ~/.local/share/bash-completion/completions
+    o2fa completion bash > ~/.local/share/bash-completion/completions/o2fa
+  bash without the package bash-completion: in ~/.bashrc
+    eval "$(o2fa completion bash)"
+  zsh
+    mkdir -p ~/.zfunc
+    o2fa completion zsh > ~/.zfunc/_o2fa
+  and in ~/.zshrc, unless they are there already
+    fpath=(~/.zfunc $fpath)
+    autoload -U compinit && compinit
+  fish
+    mkdir -p ~/.config/fish/completions
+    o2fa completion fish > ~/.config/fish/completions/o2fa.fish
+  PowerShell: in the file $PROFILE
+    o2fa completion powershell | Out-String | Invoke-Expression
 
 Packages of o2fa put the scripts where the shells look; then nothing is to do.`,
-		Example: `o2fa completion bash > ~/.local/share/bash-completion/completions/o2fa
-o2fa completion fish > ~/.config/fish/completions/o2fa.fish`,
+		Example: "o2fa completion bash\no2fa completion fish",
 		MinArgs: 1, MaxArgs: 1,
 		Complete: command.OneOf(command.Shells()...),
 		Run:      runCompletion,

@@ -32,7 +32,10 @@ pages: ## write the manual and the completion scripts into packaging/generated
 	rm -rf packaging/generated
 	SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) $(GO) run -ldflags '$(LDFLAGS)' ./packaging/pages packaging/generated
 
-install: build pages ## put everything under PREFIX (/usr/local)
+# What is there already is not built again: root may have no go.
+MISSING  := $(if $(and $(wildcard bin/o2fa),$(wildcard bin/o2fad)),,build) $(if $(wildcard packaging/generated/man1/o2fa.1),,pages)
+
+install: $(MISSING) ## put everything under PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1 $(BASH_DIR) $(ZSH_DIR) $(FISH_DIR)
 	install -m 755 bin/o2fa bin/o2fad $(DESTDIR)$(PREFIX)/bin
 	install -m 644 packaging/generated/man1/* $(SHARE)/man/man1

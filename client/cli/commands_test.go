@@ -22,7 +22,7 @@ func TestCode(t *testing.T) {
 	w := started(t)
 	w.Add(t, rfcSecret, "My Bank")
 	w.Add(t, open2faSecret, "mygit")
-	for _, args := range [][]string{{"My Bank"}, {"my", "bank"}, {"my", "--min-valid", "1s", "bank"}, {"BANK", "--no-input"}, {"--", "My Bank"}} {
+	for _, args := range [][]string{{"My Bank"}, {"my", "bank"}, {"my", "--min-valid", "1s", "bank"}, {"bank", "--min-valid", "0.5"}, {"BANK", "--no-input"}, {"--", "My Bank"}} {
 		if got := w.run("", append([]string{"code"}, args...)...); got.code != 0 || !codeLine.MatchString(got.out) || got.errs != "" {
 			t.Errorf("o2fa code %q: %v", args, got)
 		}
@@ -41,6 +41,9 @@ func TestCode(t *testing.T) {
 	}
 	if got := w.run("", "code", "nobody"); got.code != 3 || got.out != "" || !strings.HasPrefix(got.errs, "o2fa: error: ") {
 		t.Errorf("not found: %v", got)
+	}
+	if got := w.run("", "code", "bank", "--min-valid", "31"); got.code != 2 || strings.Contains(got.errs, "such as") { // seconds
+		t.Errorf("%v", got)
 	}
 	if got := w.run("", "code", "bank", "--min-valid", "31s"); got.code != 2 {
 		t.Errorf("more than a code lives: %v", got)

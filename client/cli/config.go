@@ -140,7 +140,11 @@ func runConfigGet(ctx context.Context, inv *command.Invocation) error {
 }
 
 func runConfigSet(ctx context.Context, inv *command.Invocation) error {
-	return changeConfig(ctx, inv, ipc.ConfigRequest{Set: map[string]string{inv.Args[0]: inv.Args[1]}})
+	value := inv.Args[1]
+	if inv.Args[0] == "min_valid" {
+		value = command.WithUnit(value)
+	}
+	return changeConfig(ctx, inv, ipc.ConfigRequest{Set: map[string]string{inv.Args[0]: value}})
 }
 
 func runConfigUnset(ctx context.Context, inv *command.Invocation) error {

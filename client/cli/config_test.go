@@ -49,6 +49,7 @@ func TestConfig(t *testing.T) {
 	w.want("config set keystore keyfile", outcome{0, "keystore is keyring now (O2FA_KEYSTORE)\n",
 		"o2fa: warning: O2FA_KEYSTORE in the daemon's environment wins over the file\n"})
 	w.want("config unset keystore", outcome{0, "keystore is keyring now (O2FA_KEYSTORE)\n", ""})
+	w.want("config set min_valid 5", outcome{0, "min_valid is 5s now (config.toml)\n", ""})
 	w.want("config unset min_valid", outcome{0, "min_valid is 0s now (default)\n", ""})
 	for args, want := range map[string]string{
 		"config set trash_day 3":             "there is no setting \"trash_day\": is it trash_days?\no2fa: hint: o2fa config set trash_days VALUE\n",

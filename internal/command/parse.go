@@ -3,6 +3,7 @@ package command
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -43,7 +44,7 @@ func addFlags(set *pflag.FlagSet, flags []Flag) {
 		case uint64:
 			set.Uint64P(f.Name, f.Short, d, f.Usage)
 		case time.Duration:
-			set.DurationP(f.Name, f.Short, d, f.Usage)
+			set.VarP((*duration)(&d), f.Name, f.Short, f.Usage)
 		case []string:
 			set.StringArrayP(f.Name, f.Short, d, f.Usage)
 		default:
@@ -59,6 +60,31 @@ func addFlags(set *pflag.FlagSet, flags []Flag) {
 		}
 		return pflag.NormalizedName(name)
 	})
+}
+
+// duration is the value of a time flag: a number alone counts seconds.
+type duration time.Duration
+
+// Set reads a value.
+func (d *duration) Set(text string) error {
+	v, err := time.ParseDuration(WithUnit(text))
+	*d = duration(v)
+	return err
+}
+
+// String returns the value as the parser reads it back.
+func (d *duration) String() string { return time.Duration(*d).String() }
+
+// Type names the kind of the value.
+func (d *duration) Type() string { return "duration" }
+
+// WithUnit returns a time with its unit, which is the second where text is a
+// number alone: "5" is "5s".
+func WithUnit(text string) string {
+	if _, err := strconv.ParseFloat(text, 64); err == nil {
+		return text + "s"
+	}
+	return text
 }
 
 // flagValue returns the value of a flag in the type of its default. The

@@ -251,7 +251,7 @@ const shortPassphrase = 8
 // warnShort warns of a new passphrase, unless it is empty, that is easily found.
 func warnShort(inv *command.Invocation, pass string) {
 	if pass != "" && utf8.RuneCountInString(pass) < shortPassphrase {
-		inv.Warn(fmt.Sprintf("the passphrase has fewer than %d characters: whoever gets a copy of vault.db can try them all, without this machine", shortPassphrase),
+		inv.Warn(fmt.Sprintf("the passphrase has fewer than %d characters: whoever has a copy of vault.db can try them all", shortPassphrase),
 			"o2fa key change")
 	}
 }

@@ -221,7 +221,7 @@ func (a *agent) newPassphrase(ctx context.Context) (string, error) {
 		}
 		if try == tries {
 			return "", &command.Failure{Exit: command.ExitOther, Code: string(ipc.CodePassphrase),
-				Err: errors.New("no passphrase was chosen"), Hint: "o2fa init"}
+				Err: errors.New("no passphrase was chosen"), Hint: a.inv.Path}
 		}
 		next = tryAgain(wrong, question)
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -81,9 +82,14 @@ func unknown(words []string) []string {
 		return []string{"o2fa add", "o2fa help"}
 	}
 	switch word := strings.ToLower(words[0]); {
-	case word == "remote", // open2fa's; no entry was meant
-		strings.TrimSpace(strings.Join(words, "")) == "":
+	case slices.Contains(elsewhere[:], word), strings.TrimSpace(strings.Join(words, "")) == "":
 		return []string{"o2fa help"}
+	case word == "doctor", word == "log":
+		return []string{"o2fa status"}
+	case word == "import":
+		return []string{"o2fa add"}
+	case word == "recovery":
+		return []string{"o2fa key add recovery"}
 	case word == "rename", word == "mv":
 		return []string{renaming(words[1:])}
 	case word == "restore":
@@ -95,6 +101,10 @@ func unknown(words []string) []string {
 	}
 	return []string{"o2fa code " + command.Quote(words...), "o2fa help"}
 }
+
+// elsewhere are commands of open2fa and of other such programs that o2fa has not:
+// whoever types one means no entry.
+var elsewhere = [...]string{"remote", "sync", "backup", "service", "daemon", "two-factor", "copy", "clip", "pick"}
 
 // renaming returns the call that renames an entry: words are its name and, where
 // there are two, the new one.

@@ -58,7 +58,7 @@ func TestWalletSealsAndRotates(t *testing.T) {
 		t.Errorf("without a wallet: %v", err)
 	}
 	plain, err := Factory{}.JSON(c)
-	if _, changed, err2 := f.Parse(string(plain)); err != nil || err2 != nil || !changed {
+	if _, changed, err2 := f.Parse(plain); err != nil || err2 != nil || !changed {
 		t.Errorf("a secret in clear beside a wallet: %t, %v, %v", changed, err, err2)
 	}
 }

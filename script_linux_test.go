@@ -69,6 +69,9 @@ func scriptTTY(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	release.Close()
 	err = cmd.Wait()
+	// All was shown by now. Some other process of wine's may keep the terminal
+	// open for as long as it likes.
+	ts.Check(control.SetReadDeadline(time.Now().Add(time.Second)))
 	<-done
 	text := strings.TrimSuffix(screen.text(), ended)
 	if b.binaries.wine {

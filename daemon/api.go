@@ -23,48 +23,59 @@ import (
 // writeTime is how long a client may take to read its reply.
 const writeTime = 30 * time.Second
 
+// route is one call of the API.
+type route struct {
+	method, path string
+	act          func(*http.Request) (any, error)
+	// uses says that the call is a command that a person gave, so that the time
+	// of lock_idle begins anew. What programs ask by themselves is none.
+	uses bool
+}
+
+// routes is the table of all calls.
+func (d *Daemon) routes() []route {
+	return []route{
+		{"GET", ipc.PathStatus, d.getStatus, false},
+		{"POST", ipc.PathInit, d.postInit, true},
+		{"POST", ipc.PathLock, d.postLock, false},
+		{"POST", ipc.PathUnlock, d.postUnlock, true},
+		{"POST", ipc.PathSlots, d.postSlots, true},
+		{"GET", ipc.PathEntries, d.withRows(d.getEntries), false},
+		{"POST", ipc.PathEntries, d.postEntries, true},
+		{"POST", ipc.PathFind, d.withRows(d.postFind), false},
+		{"POST", ipc.PathEdit, d.withRows(d.postEdit), true},
+		{"POST", ipc.PathDelete, d.withRows(d.postDelete), true},
+		{"GET", ipc.PathEntry, d.withRows(d.getEntry), true},
+		{"POST", ipc.PathCode, d.withRows(d.postCode), true},
+		{"GET", ipc.PathCodes, d.withRows(d.getCodes), false},
+		{"GET", ipc.PathTrash, d.withRows(d.getTrash), false},
+		{"POST", ipc.PathRestore, d.withRows(d.postRestore), true},
+		{"POST", ipc.PathEmpty, d.withRows(d.postEmpty), true},
+		{"POST", ipc.PathUndo, d.withRows(d.postUndo), true},
+		{"GET", ipc.PathConfig, d.getConfig, false},
+		{"POST", ipc.PathConfig, d.postConfig, true},
+		{"GET", ipc.PathReset, d.getReset, false},
+		{"POST", ipc.PathReset, d.postReset, false},
+		{"POST", ipc.PathShutdown, d.postShutdown, false},
+	}
+}
+
 // handler is the whole API: every route, in one table. A handler decodes,
 // checks, acts and returns what to reply.
 func (d *Daemon) handler() http.Handler {
 	mux := http.NewServeMux()
 	known := map[string]bool{}
-	for _, r := range []struct {
-		method, path string
-		act          func(*http.Request) (any, error)
-	}{
-		{"GET", ipc.PathStatus, d.getStatus},
-		{"POST", ipc.PathInit, d.postInit},
-		{"POST", ipc.PathLock, d.postLock},
-		{"POST", ipc.PathUnlock, d.postUnlock},
-		{"POST", ipc.PathSlots, d.postSlots},
-		{"GET", ipc.PathEntries, d.withRows(d.getEntries)},
-		{"POST", ipc.PathEntries, d.postEntries},
-		{"POST", ipc.PathFind, d.withRows(d.postFind)},
-		{"POST", ipc.PathEdit, d.withRows(d.postEdit)},
-		{"POST", ipc.PathDelete, d.withRows(d.postDelete)},
-		{"GET", ipc.PathEntry, d.withRows(d.getEntry)},
-		{"POST", ipc.PathCode, d.withRows(d.postCode)},
-		{"GET", ipc.PathCodes, d.withRows(d.getCodes)},
-		{"GET", ipc.PathTrash, d.withRows(d.getTrash)},
-		{"POST", ipc.PathRestore, d.withRows(d.postRestore)},
-		{"POST", ipc.PathEmpty, d.withRows(d.postEmpty)},
-		{"POST", ipc.PathUndo, d.withRows(d.postUndo)},
-		{"GET", ipc.PathConfig, d.getConfig},
-		{"POST", ipc.PathConfig, d.postConfig},
-		{"GET", ipc.PathReset, d.getReset},
-		{"POST", ipc.PathReset, d.postReset},
-		{"POST", ipc.PathShutdown, d.postShutdown},
-	} {
-		mux.Handle(r.method+" "+r.path, d.route(d.afterStart(r.act)))
+	for _, r := range d.routes() {
+		mux.Handle(r.method+" "+r.path, d.answer(d.afterStart(r.act)))
 		if known[r.path] {
 			continue
 		}
 		known[r.path] = true
-		mux.Handle(r.path, d.route(func(req *http.Request) (any, error) {
+		mux.Handle(r.path, d.answer(func(req *http.Request) (any, error) {
 			return nil, &ipc.Error{Code: ipc.CodeMethod, Message: fmt.Sprintf("%s does not take %.10q", r.path, req.Method)}
 		}))
 	}
-	mux.Handle("/", d.route(func(*http.Request) (any, error) {
+	mux.Handle("/", d.answer(func(*http.Request) (any, error) {
 		return nil, errUnknownPath
 	}))
 	return d.guard(mux)
@@ -170,8 +181,8 @@ func (d *Daemon) withRows(act func(*http.Request) (any, error)) func(*http.Reque
 // plainText is a reply that is not JSON.
 type plainText string
 
-// route wraps a handler's result: JSON with Content-Length, or the error.
-func (d *Daemon) route(act func(*http.Request) (any, error)) http.Handler {
+// answer wraps a handler's result: JSON with Content-Length, or the error.
+func (d *Daemon) answer(act func(*http.Request) (any, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		reply, err := act(r)
 		if err != nil {

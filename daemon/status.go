@@ -214,13 +214,6 @@ func (d *Daemon) postInit(r *http.Request) (any, error) {
 	return ipc.InitReply{Vault: *vs, Taken: vs.Entries}, nil
 }
 
-func (d *Daemon) postLock(r *http.Request) (any, error) {
-	if err := d.keeper.lock(r.Context()); err != nil {
-		return nil, err
-	}
-	return d.status(r.Context(), false), nil
-}
-
 func (d *Daemon) postUnlock(r *http.Request) (any, error) {
 	req, err := decode[ipc.UnlockRequest](r)
 	if err != nil {

@@ -66,7 +66,7 @@ func (d *Daemon) handler() http.Handler {
 	mux := http.NewServeMux()
 	known := map[string]bool{}
 	for _, r := range d.routes() {
-		mux.Handle(r.method+" "+r.path, d.answer(d.afterStart(r.act)))
+		mux.Handle(r.method+" "+r.path, d.answer(d.afterStart(d.served(r))))
 		if known[r.path] {
 			continue
 		}

@@ -59,6 +59,7 @@ func (d *Daemon) parseMinValid(text string) (validity, error) {
 // moment is not, it waits for the next step.
 func (d *Daemon) code(ctx context.Context, name string, want validity) (ipc.Code, error) {
 	for waited := false; ; waited = true {
+		d.autolock.settle(ctx) // which may be due since this began to wait
 		var code ipc.Code
 		var left time.Duration
 		err := d.keeper.use(ctx, func(v *vault.Vault) error {

@@ -200,6 +200,24 @@ func (s *settings) minValid() time.Duration {
 	return s.force.MinValid
 }
 
+// lockTimes returns after what time a vault locks by itself, from unlocking and
+// from the last use; 0 is never.
+func (s *settings) lockTimes() (after, idle time.Duration) {
+	s.lookIfBlind()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.force.LockAfter, s.force.LockIdle
+}
+
+// unlock returns what opens the vault after a lock: config.UnlockAuto or
+// config.UnlockPassphrase.
+func (s *settings) unlock() string {
+	s.lookIfBlind()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.force.Unlock
+}
+
 // warnings are what status shows of the file.
 func (s *settings) warnings() []ipc.Warning {
 	s.lookIfBlind()
@@ -235,6 +253,9 @@ func (d *Daemon) getConfig(r *http.Request) (any, error) {
 func (d *Daemon) postConfig(r *http.Request) (any, error) {
 	req, err := decode[ipc.ConfigRequest](r)
 	if err != nil {
+		return nil, err
+	}
+	if err := d.unlockable(req); err != nil {
 		return nil, err
 	}
 	if err := d.settings.edit(req); err != nil {

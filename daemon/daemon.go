@@ -46,6 +46,9 @@ type Config struct {
 	Getenv func(string) string
 	// Now is the clock; none means time.Now.
 	Now func() time.Time
+	// Uptime is the clock that nobody sets: the time since some point in the past,
+	// with the time that the machine slept; none means that of the system.
+	Uptime func() time.Duration
 	// Resting is called with true when nobody has asked for anything for ten
 	// seconds, and with false when somebody does again, at the latest when Run
 	// returns. None means that nobody wants to know.
@@ -69,6 +72,7 @@ type Daemon struct {
 	keeper   *keeper
 	intake   *intake
 	rest     *rest
+	autolock *autolock
 
 	stop     chan struct{} // closed when it is time to end
 	end      func()        // closes stop, once
@@ -81,6 +85,9 @@ func New(cfg Config) *Daemon {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.Uptime == nil {
+		cfg.Uptime = uptime
+	}
 	if cfg.Getenv == nil {
 		cfg.Getenv = func(string) string { return "" }
 	}
@@ -88,6 +95,7 @@ func New(cfg Config) *Daemon {
 	d := &Daemon{cfg: cfg, log: cfg.Log, now: cfg.Now, settings: newSettings(cfg),
 		stop: stop, end: sync.OnceFunc(func() { close(stop) })}
 	d.rest = newRest(d.resting)
+	d.autolock = newAutolock(d.settings, d.moment, d.lock)
 	return d
 }
 
@@ -149,10 +157,11 @@ func (d *Daemon) serve(ctx context.Context, listener net.Listener) error {
 		vault:   p.VaultFile(),
 		marker:  filepath.Join(p.Dir, "vault.id"),
 		keyfile: d.keyfile(),
-	}, d.store, d.settings.policy, d.log, d.now)
+	}, d.store, d.policy, d.log, d.now)
+	d.keeper.moved = d.autolock.moved
 	d.intake = newIntake(p.SecretsFile(), d.keeper, d.log)
 	d.intake.stir = d.rest.stir
-	d.settings.begin(d.log, d.intake.nudge)
+	d.settings.begin(d.log, d.configured)
 
 	server := &http.Server{
 		Handler:           d.handler(),
@@ -168,6 +177,7 @@ func (d *Daemon) serve(ctx context.Context, listener net.Listener) error {
 	served := make(chan error, 1)
 	tasks.Go(func() { served <- server.Serve(&checkedListener{Listener: listener, log: d.log}) })
 	tasks.Go(func() { d.settings.watch(ctx) })
+	tasks.Go(func() { d.autolock.run(ctx) })
 	tasks.Go(func() {
 		d.keeper.start(ctx)
 		d.intake.run(ctx)
@@ -197,6 +207,19 @@ func (d *Daemon) serve(ctx context.Context, listener net.Listener) error {
 	d.exe.wait()
 	d.log.Info("stopped")
 	return err
+}
+
+// configured is told when another configuration comes into force.
+func (d *Daemon) configured() {
+	d.intake.nudge()
+	d.autolock.nudge()
+}
+
+// policy is what the keeper goes by now.
+func (d *Daemon) policy() policy {
+	p := d.settings.policy()
+	p.onlyTyped = d.autolock.onlyTyped()
+	return p
 }
 
 func (d *Daemon) keyfile() string { return filepath.Join(d.cfg.Profile.Dir, "vault.key") }

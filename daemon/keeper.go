@@ -27,6 +27,9 @@ type keeper struct {
 	now    func() time.Time
 	// readied holds a notice each time the vault has become ready.
 	readied chan struct{}
+	// moved is told the state before and after each attempt, before anybody else
+	// can see the new one.
+	moved func(before, after ipc.State)
 
 	turn chan struct{} // full while an attempt runs
 
@@ -66,6 +69,7 @@ type policy struct {
 	keystore       string        // auto, keyring, passphrase, keyfile
 	passphraseFile string        // where a passphrase is read from, if anywhere
 	refusal        *ipc.Error    // why keystore must not be relied on; nil if it may
+	onlyTyped      bool          // the vault opens by what a person types alone, if it has a slot for that
 	trashLife      time.Duration // how long a deleted entry can be brought back; 0 is for ever
 }
 
@@ -77,7 +81,7 @@ type storeFunc func(t keystore.Type, pass secret.Bytes, waiting func(bool)) (key
 // requests that come before it wait for it.
 func newKeeper(files profileFiles, stores storeFunc, p func() policy, log *slog.Logger, now func() time.Time) *keeper {
 	return &keeper{files: files, stores: stores, policy: p, log: log, now: now,
-		readied: make(chan struct{}, 1), turn: make(chan struct{}, 1),
+		moved: func(ipc.State, ipc.State) {}, readied: make(chan struct{}, 1), turn: make(chan struct{}, 1),
 		state: ipc.StateWaiting, attempt: newAttempt(func() {})}
 }
 
@@ -222,6 +226,7 @@ func (k *keeper) run(ctx context.Context, act func(context.Context) outcome) err
 		result = k.guarded(ctx, act)
 	}
 	k.mu.Lock()
+	k.moved(before.state, result.state)
 	k.state, k.problem = result.state, result.problem
 	a := k.attempt
 	k.attempt = nil

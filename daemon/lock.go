@@ -3,18 +3,14 @@ package daemon
 import (
 	"context"
 	"net/http"
-)
 
-// lockReason is who or what wanted the vault locked.
-type lockReason string
-
-// The reasons to lock.
-const (
-	lockAsked lockReason = "asked" // POST /v1/lock
+	"github.com/o2fa/o2fa/daemon/internal/config"
+	"github.com/o2fa/o2fa/daemon/internal/keystore"
+	"github.com/o2fa/o2fa/ipc"
 )
 
 func (d *Daemon) postLock(r *http.Request) (any, error) {
-	if err := d.lock(r.Context(), lockAsked); err != nil {
+	if err := d.lock(r.Context(), ipc.LockAsked); err != nil {
 		return nil, err
 	}
 	return d.status(r.Context(), false), nil
@@ -22,8 +18,9 @@ func (d *Daemon) postLock(r *http.Request) (any, error) {
 
 // lock takes the vault key out of the process. It is the one way for that:
 // whatever has to be sealed and stored first, is.
-func (d *Daemon) lock(ctx context.Context, why lockReason) error {
+func (d *Daemon) lock(ctx context.Context, why ipc.LockReason) error {
 	d.log.Info("locking", "why", string(why))
+	d.autolock.because(why)
 	d.beforeLock(ctx)
 	return d.keeper.lock(ctx)
 }
@@ -31,3 +28,39 @@ func (d *Daemon) lock(ctx context.Context, why lockReason) error {
 // beforeLock ends what still needs the vault key. Each part is bounded in time by
 // itself: a lock does not wait for a slow disk for ever.
 func (d *Daemon) beforeLock(context.Context) {}
+
+// moment is now, by both clocks.
+func (d *Daemon) moment() moment { return moment{up: d.cfg.Uptime(), wall: d.now()} }
+
+// served lets a request meet a vault that is locked if it should be by now, and
+// notes the use of it afterwards. What fails is no use: a program that asks in
+// vain again and again holds no vault open.
+func (d *Daemon) served(r route) func(*http.Request) (any, error) {
+	return func(req *http.Request) (any, error) {
+		d.autolock.settle(req.Context())
+		reply, err := r.act(req)
+		if r.uses && err == nil {
+			d.autolock.use()
+		}
+		return reply, err
+	}
+}
+
+// unlockable refuses a configuration after which a lock would wait for a
+// passphrase that there is not.
+func (d *Daemon) unlockable(req ipc.ConfigRequest) error {
+	_, _, vault := d.keeper.status()
+	if req.Set["unlock"] != config.UnlockPassphrase || vault == nil || hasSlot(vault, keystore.TypePassphrase) {
+		return nil
+	}
+	return &ipc.Error{Code: ipc.CodeInvalid, Message: "the vault has no passphrase that could be asked for after a lock", Hint: "o2fa key add passphrase"}
+}
+
+// lockWarnings are about settings that have no effect.
+func (d *Daemon) lockWarnings(vault *ipc.VaultStatus) (list []ipc.Warning) {
+	if d.settings.unlock() == config.UnlockPassphrase && vault != nil && !hasSlot(vault, keystore.TypePassphrase) {
+		list = append(list, ipc.Warning{Code: "unlock", Message: `unlock = "passphrase" has no effect: the vault has no passphrase, and any key slot opens it after a lock`,
+			Hint: "o2fa key add passphrase"})
+	}
+	return list
+}

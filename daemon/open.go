@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/o2fa/o2fa/daemon/internal/keystore"
@@ -173,7 +174,11 @@ func (k *keeper) orphan(id string) *ipc.Error {
 // tryAutomatic unlocks with the first slot that works without asking anybody
 // for a passphrase. No such slot is no error.
 func (k *keeper) tryAutomatic(ctx context.Context) error {
-	pass, file := secret.Bytes{}, k.policy().passphraseFile
+	p := k.policy()
+	if p.onlyTyped && k.hasPassphrase() {
+		return nil
+	}
+	pass, file := secret.Bytes{}, p.passphraseFile
 	if file != "" {
 		var err error
 		if pass, err = secret.ReadFile(file); err != nil {
@@ -189,6 +194,16 @@ func (k *keeper) tryAutomatic(ctx context.Context) error {
 			Hint: "put the right one there, then o2fa unlock"}
 	}
 	return err
+}
+
+// hasPassphrase says whether the open file has a slot that a person's passphrase
+// opens. One that has none never waits for it.
+func (k *keeper) hasPassphrase() bool {
+	slots, err := k.vaultNow().Slots()
+	return err == nil && slices.ContainsFunc(slots, func(slot vault.Slot) bool {
+		h, err := keystore.ParseHeader(slot.Header)
+		return err == nil && h.Type == keystore.TypePassphrase
+	})
 }
 
 // trySlots tries the slots that want accepts, in order, and returns the last

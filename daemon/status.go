@@ -48,8 +48,10 @@ func (d *Daemon) status(ctx context.Context, secrets bool) ipc.Status {
 		Warnings: append([]ipc.Warning(nil), d.cfg.Warnings...),
 	}
 	s.State, s.Problem, s.Vault = d.keeper.status()
+	s.LockStatus = d.autolock.status(s.State, d.now())
 	s.Warnings = append(s.Warnings, d.settings.warnings()...)
 	s.Warnings = append(s.Warnings, warnings(s)...)
+	s.Warnings = append(s.Warnings, d.lockWarnings(s.Vault)...)
 	if file := d.settings.policy().passphraseFile; file != "" && hasSlot(s.Vault, keystore.TypePassphrase) {
 		s.Warnings = append(s.Warnings, ipc.Warning{Code: "passphrase_file",
 			Message: "this daemon reads the passphrase from " + file + ": o2fa unlock asks nobody", Hint: "o2fa config"})

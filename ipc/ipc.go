@@ -58,8 +58,9 @@ const (
 
 // Status is the reply to GET /v1/status.
 type Status struct {
-	State       State              `json:"state"`
-	Problem     *Error             `json:"problem,omitempty"` // what is wrong, if anything is; always in StateFailed
+	State   State  `json:"state"`
+	Problem *Error `json:"problem,omitempty"` // what is wrong, if anything is; always in StateFailed
+	LockStatus
 	Release     string             `json:"release"`
 	API         int                `json:"api"`
 	PID         int                `json:"pid"`

@@ -15,10 +15,19 @@ func configCommand() *command.Command {
 		Synonyms: []string{"settings", "preferences"},
 		Short:    "Show and change the settings of config.toml",
 		Long: `  keystore         how a new vault is keyed: auto, keyring, passphrase, keyfile
+  lock_after       how long after unlocking the vault locks by itself; 0s is
+                   never, else a time from 1s to 720h, such as 10m
+  lock_idle        how long after the last command the vault locks by itself; 0s
+                   is never, else as for lock_after
+  lock_on          what locks the vault: the screen's lock, the machine's sleep,
+                   the end of the session: some of screen, sleep and logout,
+                   with commas, or never
   min_valid        how long a code has to be valid when nothing else is asked
                    for: a time from 0s to 1m, such as 5s
   passphrase_file  a file whose first line is the vault's passphrase
   trash_days       how many days a deleted entry can be brought back: 1 to 3650
+  unlock           what opens the vault after a lock: any key slot, or only what
+                   a person types: auto, passphrase
 
 The daemon follows the file: a change counts at once, whoever makes it. A file
 with a mistake changes nothing, and "o2fa status" shows the line. O2FA_KEYSTORE
@@ -68,7 +77,7 @@ and O2FA_PASSPHRASE_FILE win over it.`,
 }
 
 // settingKeys are the keys as shells complete them; the daemon decides.
-var settingKeys = [...]string{"keystore", "min_valid", "passphrase_file", "trash_days"}
+var settingKeys = [...]string{"keystore", "lock_after", "lock_idle", "lock_on", "min_valid", "passphrase_file", "trash_days", "unlock"}
 
 // completeSetting completes a key, and then the value of one that has few.
 func completeSetting(ctx context.Context, c *command.Completion) []command.Candidate {
@@ -77,6 +86,10 @@ func completeSetting(ctx context.Context, c *command.Completion) []command.Candi
 		return command.OneOf(settingKeys[:]...)(ctx, c)
 	case len(c.Args) == 1 && c.Args[0] == "keystore":
 		return command.OneOf("auto", "keyring", keystorePassphrase, "keyfile")(ctx, c)
+	case len(c.Args) == 1 && c.Args[0] == "unlock":
+		return command.OneOf("auto", keystorePassphrase)(ctx, c)
+	case len(c.Args) == 1 && c.Args[0] == "lock_on":
+		return command.OneOf("screen", "sleep", "logout", "never")(ctx, c)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,9 +40,11 @@ func TestConfig(t *testing.T) {
 	w := newWorld(t)
 	w.write("config.toml", "# mine\nmin_valid = '2s'\n")
 	w.Start(t)
-	w.want("config", outcome{0, "\nSetting            Value      Source\n---------------    -------    -------------\n" +
-		"keystore           keyring    O2FA_KEYSTORE\nmin_valid          2s         config.toml\n" +
-		"passphrase_file    None       default\ntrash_days         30         default\n\n", ""})
+	w.want("config", outcome{0, "\nSetting            Value            Source\n---------------    -------------    -------------\n" +
+		"keystore           keyring          O2FA_KEYSTORE\nlock_after         0s               default\n" +
+		"lock_idle          0s               default\nlock_on            screen, sleep    default\n" +
+		"min_valid          2s               config.toml\npassphrase_file    None             default\n" +
+		"trash_days         30               default\nunlock             auto             default\n\n", ""})
 	w.want("config list", w.run("", "config"))
 	w.want("config get min_valid", outcome{0, "2s\n", ""})
 	w.want("config path", outcome{0, w.Profile.Dir + "/config.toml\n", ""})
@@ -55,7 +58,7 @@ func TestConfig(t *testing.T) {
 		"config set trash_day 3":             "there is no setting \"trash_day\": is it trash_days?\no2fa: hint: o2fa config set trash_days VALUE\n",
 		"config unset trash-days":            "there is no setting \"trash-days\": is it trash_days?\no2fa: hint: o2fa config unset trash_days\n",
 		"config get keystor":                 "there is no setting \"keystor\": is it keystore?\no2fa: hint: o2fa config get keystore\n",
-		"config get lock":                    "there is no setting \"lock\"\no2fa: hint: o2fa config\n",
+		"config get moon":                    "there is no setting \"moon\"\no2fa: hint: o2fa config\n",
 		"config set trash_days 0":            "trash_days must be a number from 1 to 3650\no2fa: hint: o2fa config\n",
 		"config set trash_days":              "o2fa config set needs more arguments: set KEY VALUE\no2fa: hint: o2fa config set --help\n",
 		"config sett trash_days 90":          "\"sett\" is no command of o2fa config\no2fa: hint: o2fa config set trash_days 90\n",
@@ -63,7 +66,7 @@ func TestConfig(t *testing.T) {
 	} {
 		w.want(args, outcome{2, "", "o2fa: error: " + want})
 	}
-	if c := fromJSON[ipc.Config](t, w.ok("config", "set", "--json", "trash_days", "7")); c.Settings[3].Value != "7" {
+	if c := fromJSON[ipc.Config](t, w.ok("config", "set", "--json", "trash_days", "7")); !slices.ContainsFunc(c.Settings, func(s ipc.Setting) bool { return s.Key == "trash_days" && s.Value == "7" }) {
 		t.Errorf("%+v", c)
 	}
 }

@@ -25,7 +25,12 @@ func lockCommand() *command.Command {
 ` + lockRule + `
 
 Where the keyring or a key file opens the vault, any program of yours can open
-it again, by "o2fa unlock".`,
+it again, by "o2fa unlock"; "o2fa config set unlock passphrase" asks for the
+passphrase instead.
+
+It locks by itself after the times lock_after and lock_idle, and when what
+lock_on names happens: "o2fa help config". "o2fa status" tells when it will, and
+what locked it.`,
 		Example: "o2fa lock",
 		Run:     runLock,
 	}
@@ -57,7 +62,9 @@ func unlockCommand() *command.Command {
 		Use:   "unlock",
 		Short: "Unlock the vault",
 		Long: `The key comes from the keyring or the key file, else from the passphrase, which
-is asked for or is the first line of the file O2FA_PASSPHRASE_FILE.
+is asked for or is the first line of the file O2FA_PASSPHRASE_FILE. With
+"unlock" set to "passphrase" by "o2fa config" it is the passphrase after each
+lock. A recovery code will do where the vault has one.
 
 ` + lockRule,
 		Example: "o2fa unlock\nO2FA_PASSPHRASE_FILE=~/.o2fa-passphrase o2fa unlock --no-input",

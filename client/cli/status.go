@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/o2fa/o2fa/client"
 	"github.com/o2fa/o2fa/internal/command"
@@ -70,6 +72,9 @@ func showInfo(inv *command.Invocation, s ipc.Status) {
 
 func showVault(inv *command.Invocation, s ipc.Status) {
 	inv.Printf("State: %s%s\n", command.Escape(string(s.State)), wayOut(s))
+	if why := lockedBy(s.LockedBy); why != "" {
+		inv.Printf("Locked by: %s\n", why)
+	}
 	if s.Problem != nil {
 		showAdvice(inv, "Problem", s.Problem.Message, s.Problem.Hint)
 	}
@@ -93,6 +98,8 @@ func showVault(inv *command.Invocation, s ipc.Status) {
 // hint of its own.
 func wayOut(s ipc.Status) string {
 	switch {
+	case s.State == ipc.StateReady:
+		return locksIn(s.LockAt, time.Now())
 	case s.Problem != nil:
 	case s.State == ipc.StateLocked:
 		return ", o2fa unlock opens it"
@@ -100,6 +107,42 @@ func wayOut(s ipc.Status) string {
 		return ", o2fa add or o2fa init makes the vault"
 	case s.State == ipc.StateWaiting:
 		return ", the keyring asks for its password"
+	}
+	return ""
+}
+
+// locksIn says when an open vault will lock by itself.
+func locksIn(at string, now time.Time) string {
+	when, err := time.Parse(time.RFC3339, at)
+	if err != nil {
+		return ""
+	}
+	left := max(0, when.Sub(now))
+	switch {
+	case left < time.Minute:
+		return fmt.Sprintf(", locks in %d s", int(left.Seconds()))
+	case left < 2*time.Hour:
+		return fmt.Sprintf(", locks in %d min", int(left.Minutes()))
+	}
+	return fmt.Sprintf(", locks in %d h", int(left.Hours()))
+}
+
+// lockedBy says who or what locked the vault; empty where nobody did, or for a
+// reason that this o2fa does not know.
+func lockedBy(why ipc.LockReason) string {
+	switch why {
+	case ipc.LockAsked:
+		return "o2fa lock"
+	case ipc.LockAfter:
+		return "lock_after, the time since it was unlocked"
+	case ipc.LockIdle:
+		return "lock_idle, the time since the last command"
+	case ipc.LockScreen:
+		return "the screen's lock"
+	case ipc.LockSleep:
+		return "the machine's sleep"
+	case ipc.LockLogout:
+		return "the end of the session"
 	}
 	return ""
 }

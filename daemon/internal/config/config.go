@@ -5,6 +5,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -21,9 +22,13 @@ const MaxSize = 64 << 10
 // Config is what a config.toml says. What it leaves out has its default.
 type Config struct {
 	Keystore       string        // how a new vault is keyed: auto, keyring, passphrase, keyfile
+	LockAfter      time.Duration // how long the vault stays open, from unlocking; 0 is for ever, else minLock to maxLock
+	LockIdle       time.Duration // the same from the last command that a person gave
+	LockOn         []string      // what locks the vault: of LockEvents, in their order
 	MinValid       time.Duration // how long a code has to be valid when a request does not say; 0 to maxMinValid
 	PassphraseFile string        // where a passphrase is read from: an absolute path, or empty
 	TrashDays      int           // how many days a deleted entry can be brought back; 1 to maxTrashDays
+	Unlock         string        // what opens the vault after a lock: UnlockAuto, UnlockPassphrase
 
 	given []string // the keys that the text has
 }
@@ -31,9 +36,20 @@ type Config struct {
 // Bounds of values.
 const (
 	maxMinValid  = time.Minute
+	minLock      = time.Second
+	maxLock      = 720 * time.Hour // a month: who wants more wants 0s
 	maxTrashDays = 3650
 	maxPath      = 4096 // bytes
 )
+
+// The values of the key unlock.
+const (
+	UnlockAuto       = "auto"       // any key slot
+	UnlockPassphrase = "passphrase" // after a lock, what a person types
+)
+
+// LockEvents returns what the key lock_on may name.
+func LockEvents() []string { return []string{"screen", "sleep", "logout"} }
 
 // Key is one key of config.toml.
 type Key struct {
@@ -58,6 +74,24 @@ var keys = [...]Key{
 			return slices.Contains([]string{"auto", "keyring", "passphrase", "keyfile"}, value)
 		},
 		get: func(c Config) string { return c.Keystore },
+	},
+	{
+		Name: "lock_after", Default: "0s", Values: lockTimes,
+		Usage: "how long after unlocking the vault locks by itself; 0s is never",
+		put:   func(c *Config, value string) bool { return putLockTime(&c.LockAfter, value) },
+		get:   func(c Config) string { return short(c.LockAfter) },
+	},
+	{
+		Name: "lock_idle", Default: "0s", Values: lockTimes,
+		Usage: "how long after the last command the vault locks by itself; 0s is never",
+		put:   func(c *Config, value string) bool { return putLockTime(&c.LockIdle, value) },
+		get:   func(c Config) string { return short(c.LockIdle) },
+	},
+	{
+		Name: "lock_on", Default: "screen, sleep", Values: "some of screen, sleep and logout, with commas, or never",
+		Usage: "what locks the vault: the screen's lock, the machine's sleep, the end of the session",
+		put:   func(c *Config, value string) (ok bool) { c.LockOn, ok = lockEvents(value); return ok },
+		get:   func(c Config) string { return cmp.Or(strings.Join(c.LockOn, ", "), never) },
 	},
 	{
 		Name: "min_valid", Default: "0s", Values: "a time from 0s to 1m, such as 5s",
@@ -88,6 +122,15 @@ var keys = [...]Key{
 			return err == nil && n >= 1 && n <= maxTrashDays
 		},
 		get: func(c Config) string { return strconv.Itoa(c.TrashDays) },
+	},
+	{
+		Name: "unlock", Default: UnlockAuto, Values: "auto or passphrase",
+		Usage: "what opens the vault after a lock: any key slot, or only what a person types",
+		put: func(c *Config, value string) bool {
+			c.Unlock = value
+			return value == UnlockAuto || value == UnlockPassphrase
+		},
+		get: func(c Config) string { return c.Unlock },
 	},
 }
 

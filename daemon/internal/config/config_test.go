@@ -41,8 +41,9 @@ func TestParse(t *testing.T) {
 	file := path(t, "file")
 	c, err := Parse([]byte("\ufeff# mine\r\nkeystore = 'keyfile' # in clear\r\n\r\n\"trash_days\"=1_0\r\n min_valid = \"1m\"\r\n" +
 		"passphrase_file = '" + file + "'"))
-	want := Config{Keystore: "keyfile", MinValid: time.Minute, PassphraseFile: file, TrashDays: 10,
-		given: []string{"keystore", "trash_days", "min_valid", "passphrase_file"}}
+	want := Default()
+	want.Keystore, want.MinValid, want.PassphraseFile, want.TrashDays = "keyfile", time.Minute, file, 10
+	want.given = []string{"keystore", "trash_days", "min_valid", "passphrase_file"}
 	if err != nil || !c.same(want) {
 		t.Errorf("%+v, %v", c, err)
 	}

@@ -49,6 +49,7 @@ var law = map[string][]string{
 	"internal/command/...": {"internal/command/..."},
 	"internal/dbus/...":    {"internal/dbus/..."},
 	"internal/secret":      {"internal/acl"},
+	"internal/pinentry":    {"internal/secret"},
 	"packaging/service":    {mechanisms},
 	"packaging/pages":      {"client/cli", "daemon/cli", "internal/command", root},
 }

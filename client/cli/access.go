@@ -33,12 +33,12 @@ func (a *agent) do(ctx context.Context, r client.Request) ([]byte, error) {
 func (a *agent) attempt(ctx context.Context, r client.Request) ([]byte, error) {
 	raw, err := a.send(ctx, r)
 	switch {
-	case errors.Is(err, ipc.ErrLocked) && a.hasPassphrase():
+	case errors.Is(err, ipc.ErrLocked) && a.hasPassphrase(ctx):
 		status, statusErr := a.client.Status(ctx)
 		if statusErr != nil || !hasSlot(status, isPassphrase) {
 			return nil, err
 		}
-		err = a.unlockByPassphrase(ctx)
+		err = a.unlockBy(ctx, askPassphrase)
 	case r.Path == ipc.PathEntries && r.Method == "POST" && wantsPassphrase(err) && a.mayChoosePassphrase(ctx):
 		err = a.initWithPassphrase(ctx)
 	default:
@@ -60,8 +60,8 @@ func (a *agent) send(ctx context.Context, r client.Request) ([]byte, error) {
 
 // hasPassphrase says whether a passphrase can be had: from a person, or from a
 // file, which is no question.
-func (a *agent) hasPassphrase() bool {
-	return a.inv.CanAsk() || a.inv.Getenv(envPassphraseFile) != ""
+func (a *agent) hasPassphrase(ctx context.Context) bool {
+	return a.inv.Getenv(envPassphraseFile) != "" || a.canAsk(ctx)
 }
 
 // wantsPassphrase says whether err means that a first vault was not made for
@@ -73,7 +73,7 @@ func wantsPassphrase(err error) bool {
 // mayChoosePassphrase says whether a passphrase may key a new vault: somebody
 // or some file has one, and no other keystore was demanded.
 func (a *agent) mayChoosePassphrase(ctx context.Context) bool {
-	if !a.hasPassphrase() {
+	if !a.hasPassphrase(ctx) {
 		return false
 	}
 	kind := cmp.Or(a.inv.Getenv(envKeystore), a.setting(ctx, "keystore"))
@@ -116,28 +116,23 @@ func (a *agent) unlock(ctx context.Context) error {
 	}
 	switch {
 	case hasSlot(status, isPassphrase) && hasSlot(status, isRecovery):
-		return a.unlockBy(ctx, "Passphrase of the vault, or recovery code: ")
+		return a.unlockBy(ctx, askEither)
 	case hasSlot(status, isPassphrase):
-		return a.unlockByPassphrase(ctx)
-	case hasSlot(status, isRecovery) && a.hasPassphrase():
+		return a.unlockBy(ctx, askPassphrase)
+	case hasSlot(status, isRecovery) && a.hasPassphrase(ctx):
 		if err != nil {
 			a.inv.Note(err.Error())
 		}
-		return a.unlockBy(ctx, "Recovery code: ")
+		return a.unlockBy(ctx, askRecovery)
 	case err == nil:
 		_, err = a.client.Unlock(ctx, ipc.UnlockRequest{}) // which says why not
 	}
 	return err
 }
 
-// unlockByPassphrase is unlockBy with the question for a passphrase.
-func (a *agent) unlockByPassphrase(ctx context.Context) error {
-	return a.unlockBy(ctx, "Passphrase of the vault: ")
-}
-
 // unlockBy opens the vault with the passphrase from the file that the
 // environment names, else from the person, who may try again.
-func (a *agent) unlockBy(ctx context.Context, question string) error {
+func (a *agent) unlockBy(ctx context.Context, q question) error {
 	pass, err := a.passphraseFile()
 	if err != nil {
 		return err
@@ -146,17 +141,15 @@ func (a *agent) unlockBy(ctx context.Context, question string) error {
 		_, err = a.client.Unlock(ctx, ipc.UnlockRequest{Passphrase: pass})
 		return err
 	}
-	if !a.inv.CanAsk() {
-		return &command.Failure{Exit: command.ExitLocked, Code: string(ipc.CodeLocked),
-			Err:  errors.New("the vault wants its passphrase, and nobody can be asked for it"),
-			Hint: "on a terminal: o2fa unlock\n" + envPassphraseFile + "=FILE o2fa unlock"}
+	if !a.canAsk(ctx) {
+		return nobody(nil)
 	}
-	next := question
+	var wrong error
 	for try := 1; ; try++ {
-		if pass, err = a.inv.AskHidden(ctx, next); err != nil {
+		if pass, err = a.askHidden(ctx, q, wrong); err != nil {
 			return err
 		}
-		wrong := errEmpty
+		wrong = errEmpty
 		if pass != "" {
 			_, err = a.client.Unlock(ctx, ipc.UnlockRequest{Passphrase: pass})
 			a.inv.Drop()
@@ -168,7 +161,6 @@ func (a *agent) unlockBy(ctx context.Context, question string) error {
 		if try == tries {
 			return &ipc.Error{Code: ipc.CodePassphrase, Message: wrong.Error(), Hint: "o2fa unlock"}
 		}
-		next = tryAgain(wrong, question)
 	}
 }
 
@@ -201,29 +193,23 @@ func (a *agent) newPassphrase(ctx context.Context) (string, error) {
 	if pass, err := a.passphraseFile(); pass != "" || err != nil {
 		return pass, err
 	}
-	const question = "New passphrase for the vault: "
-	next := question
+	var wrong error
 	for try := 1; ; try++ {
-		first, err := a.inv.AskHidden(ctx, next)
-		if err != nil {
+		first, second, err := a.askTwice(ctx, wrong)
+		switch {
+		case err != nil:
 			return "", err
-		}
-		wrong := errEmpty
-		if first != "" {
-			second, err := a.inv.AskHidden(ctx, "Repeat it: ")
-			if err != nil {
-				return "", err
-			}
-			if first == second {
-				return first, nil
-			}
+		case first == "":
+			wrong = errEmpty
+		case first != second:
 			wrong = errDiffer
+		default:
+			return first, nil
 		}
 		if try == tries {
 			return "", &command.Failure{Exit: command.ExitOther, Code: string(ipc.CodePassphrase),
 				Err: errors.New("no passphrase was chosen"), Hint: a.inv.Path}
 		}
-		next = tryAgain(wrong, question)
 	}
 }
 
@@ -259,7 +245,7 @@ func warnShort(inv *command.Invocation, pass string) {
 // explainPassphrase says why a person who asked for none has to choose a
 // passphrase now.
 func (a *agent) explainPassphrase() {
-	if a.inv.Getenv(envPassphraseFile) == "" {
+	if a.inv.Getenv(envPassphraseFile) == "" && a.inv.CanAsk() {
 		a.inv.Note("No keyring answers here, so a passphrase will protect the vault.")
 		a.inv.Note("Ctrl-C to stop; for other ways: o2fa help init")
 	}

@@ -160,6 +160,9 @@ type agent struct {
 	// slow, if there is one, is called when a request begins, and what it
 	// returns when that ends: it may tell a person why it takes time.
 	slow func(context.Context) (done func())
+
+	dialogs []string // programs that can ask; see pinentries
+	sought  bool     // they were looked for
 }
 
 // connect returns the daemon of the profile that the environment names. It

@@ -25,6 +25,8 @@ func configCommand() *command.Command {
   min_valid        how long a code has to be valid when nothing else is asked
                    for: a time from 0s to 1m, such as 5s
   passphrase_file  a file whose first line is the vault's passphrase
+  pinentry         what asks for a passphrase where there is no terminal: the
+                   path of a pinentry of GnuPG; "never" for no dialogs
   trash_days       how many days a deleted entry can be brought back: 1 to 3650
   unlock           what opens the vault after a lock: any key slot, or only what
                    a person types: auto, passphrase
@@ -77,7 +79,7 @@ and O2FA_PASSPHRASE_FILE win over it.`,
 }
 
 // settingKeys are the keys as shells complete them; the daemon decides.
-var settingKeys = [...]string{"keystore", "lock_after", "lock_idle", "lock_on", "min_valid", "passphrase_file", "trash_days", "unlock"}
+var settingKeys = [...]string{"keystore", "lock_after", "lock_idle", "lock_on", "min_valid", "passphrase_file", "pinentry", "trash_days", "unlock"}
 
 // completeSetting completes a key, and then the value of one that has few.
 func completeSetting(ctx context.Context, c *command.Completion) []command.Candidate {

@@ -44,7 +44,7 @@ func TestConfig(t *testing.T) {
 		"keystore           keyring          O2FA_KEYSTORE\nlock_after         0s               default\n" +
 		"lock_idle          0s               default\nlock_on            screen, sleep    default\n" +
 		"min_valid          2s               config.toml\npassphrase_file    None             default\n" +
-		"trash_days         30               default\nunlock             auto             default\n\n", ""})
+		"pinentry           None             default\ntrash_days         30               default\nunlock             auto             default\n\n", ""})
 	w.want("config list", w.run("", "config"))
 	w.want("config get min_valid", outcome{0, "2s\n", ""})
 	w.want("config path", outcome{0, w.Profile.Dir + "/config.toml\n", ""})

@@ -48,7 +48,7 @@ func runInit(ctx context.Context, inv *command.Invocation) error {
 			return err
 		}
 	}
-	if kind == keystorePassphrase && req.Passphrase == "" && inv.CanAsk() && a.setting(ctx, "passphrase_file") == "" {
+	if kind == keystorePassphrase && req.Passphrase == "" && a.canAsk(ctx) && a.setting(ctx, "passphrase_file") == "" {
 		// Whoever has a vault already is told so, not asked for a passphrase.
 		status, err := a.client.Status(ctx)
 		if err == nil && status.State == ipc.StateUninitialized {
@@ -59,7 +59,7 @@ func runInit(ctx context.Context, inv *command.Invocation) error {
 		}
 	}
 	raw, err := a.init(ctx, req)
-	if errors.Is(err, ipc.ErrKeystore) && free && req.Passphrase == "" && inv.CanAsk() {
+	if errors.Is(err, ipc.ErrKeystore) && free && req.Passphrase == "" && a.canAsk(ctx) {
 		a.explainPassphrase()
 		req.Keystore = keystorePassphrase
 		if req.Passphrase, err = a.newPassphrase(ctx); err != nil {

@@ -152,10 +152,10 @@ func (a *agent) vaultStatus(ctx context.Context) (ipc.VaultStatus, error) {
 // has now comes before one that it shall have.
 func (a *agent) mustBeOpen(ctx context.Context) error {
 	status, err := a.client.Status(ctx)
-	if err != nil || status.State != ipc.StateLocked || !hasSlot(status, isPassphrase) || !a.hasPassphrase() {
+	if err != nil || status.State != ipc.StateLocked || !hasSlot(status, isPassphrase) || !a.hasPassphrase(ctx) {
 		return err
 	}
-	return a.unlockByPassphrase(ctx)
+	return a.unlockBy(ctx, askPassphrase)
 }
 
 func runKeyAdd(ctx context.Context, inv *command.Invocation) error {
@@ -245,7 +245,7 @@ func (a *agent) slotOf(ctx context.Context, name string) (ipc.Slot, error) {
 // changeSlots sends the change, with a new passphrase where it needs one.
 func (a *agent) changeSlots(ctx context.Context, req ipc.SlotsRequest) (err error) {
 	if req.Add == keystorePassphrase {
-		if err := a.mustAsk(); err != nil {
+		if err := a.mustAsk(ctx); err != nil {
 			return err
 		}
 		if req.Passphrase, err = a.newPassphrase(ctx); err != nil {
@@ -260,8 +260,8 @@ func (a *agent) changeSlots(ctx context.Context, req ipc.SlotsRequest) (err erro
 }
 
 // mustAsk returns why no new passphrase can be had.
-func (a *agent) mustAsk() error {
-	if a.hasPassphrase() {
+func (a *agent) mustAsk(ctx context.Context) error {
+	if a.hasPassphrase(ctx) {
 		return nil
 	}
 	return command.Usage(envPassphraseFile+"=FILE "+a.inv.Path+" "+strings.Join(a.inv.Args, " "),

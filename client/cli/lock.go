@@ -12,8 +12,9 @@ import (
 
 // lockRule says when a locked vault is opened without "o2fa unlock".
 const lockRule = `A command that meets a locked vault asks for the passphrase, if the vault has
-one and somebody sits there, or takes it from O2FA_PASSPHRASE_FILE. In any other
-case it ends with exit code 5.`
+one and somebody sits there, or takes it from O2FA_PASSPHRASE_FILE. Without a
+terminal it asks in a dialog of pinentry, where there is a display. In any other
+case, and with --no-input, it ends with exit code 5.`
 
 func lockCommand() *command.Command {
 	return &command.Command{

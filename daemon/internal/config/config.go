@@ -27,6 +27,7 @@ type Config struct {
 	LockOn         []string      // what locks the vault: of LockEvents, in their order
 	MinValid       time.Duration // how long a code has to be valid when a request does not say; 0 to maxMinValid
 	PassphraseFile string        // where a passphrase is read from: an absolute path, or empty
+	Pinentry       string        // what asks where there is no terminal: an absolute path, never, or empty for the usual places
 	TrashDays      int           // how many days a deleted entry can be brought back; 1 to maxTrashDays
 	Unlock         string        // what opens the vault after a lock: UnlockAuto, UnlockPassphrase
 
@@ -108,10 +109,18 @@ var keys = [...]Key{
 		Usage: "a file whose first line is the vault's passphrase",
 		put: func(c *Config, value string) bool {
 			c.PassphraseFile = value
-			odd := strings.ContainsFunc(value, unicode.IsControl) || strings.ContainsRune(value, utf8.RuneError)
-			return value == "" || filepath.IsAbs(value) && len(value) <= maxPath && !odd
+			return value == "" || isPath(value)
 		},
 		get: func(c Config) string { return c.PassphraseFile },
+	},
+	{
+		Name: "pinentry", Default: "", Values: "an absolute path, never, or nothing",
+		Usage: "what asks for a passphrase where there is no terminal",
+		put: func(c *Config, value string) bool {
+			c.Pinentry = value
+			return value == "" || value == "never" || isPath(value)
+		},
+		get: func(c Config) string { return c.Pinentry },
 	},
 	{
 		Name: "trash_days", Default: "30", Values: "a number from 1 to 3650", number: true,
@@ -132,6 +141,12 @@ var keys = [...]Key{
 		},
 		get: func(c Config) string { return c.Unlock },
 	},
+}
+
+// isPath says whether value is an absolute path that can be shown.
+func isPath(value string) bool {
+	odd := strings.ContainsFunc(value, unicode.IsControl) || strings.ContainsRune(value, utf8.RuneError)
+	return filepath.IsAbs(value) && len(value) <= maxPath && !odd
 }
 
 // Keys returns all keys, sorted.

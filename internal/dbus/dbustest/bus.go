@@ -54,7 +54,7 @@ type Bus struct {
 // it, is where dialogs of services on the bus appear; "" is none.
 func Start(tb testing.TB, display string) *Bus {
 	tb.Helper()
-	need(tb, "dbus-daemon", "dbus")
+	Need(tb, "dbus-daemon", "dbus")
 	dir, err := os.MkdirTemp("", "o2fa-bus-")
 	if err != nil {
 		tb.Fatal(err)

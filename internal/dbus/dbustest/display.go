@@ -15,7 +15,7 @@ import (
 // as ":1".
 func StartDisplay(tb testing.TB) string {
 	tb.Helper()
-	need(tb, "Xvfb", "xvfb")
+	Need(tb, "Xvfb", "xvfb")
 	read, write, err := os.Pipe()
 	if err != nil {
 		tb.Fatal(err)
@@ -68,9 +68,19 @@ func WaitWindow(tb testing.TB, display, class string, visible bool) {
 	})
 }
 
+// Windows returns the ids of the visible windows of the given class on display.
+func Windows(tb testing.TB, display, class string) []string {
+	tb.Helper()
+	out, err := xdotool(tb, display, "search", "--onlyvisible", "--class", class)
+	if err != nil {
+		return nil // that is how it says that there is none
+	}
+	return strings.Fields(out)
+}
+
 func xdotool(tb testing.TB, display string, args ...string) (string, error) {
 	tb.Helper()
-	need(tb, "xdotool", "xdotool")
+	Need(tb, "xdotool", "xdotool")
 	cmd := exec.Command("xdotool", args...)
 	cmd.Env = []string{"DISPLAY=" + display, "PATH=" + os.Getenv("PATH")}
 	out, err := cmd.CombinedOutput()

@@ -40,7 +40,7 @@ func (b *Bus) StartKeyringLocked() {
 
 func (b *Bus) startKeyring(stdin string, args ...string) {
 	b.tb.Helper()
-	need(b.tb, "gnome-keyring-daemon", "gnome-keyring")
+	Need(b.tb, "gnome-keyring-daemon", "gnome-keyring")
 	// Without --foreground it would leave its parent, and the test.
 	cmd := exec.Command("gnome-keyring-daemon", append(args, "--foreground", "--components=secrets")...)
 	cmd.Env, cmd.Stdin = b.Environ(), strings.NewReader(stdin)

@@ -137,8 +137,8 @@ func Eventually(tb testing.TB, what string, holds func() bool) {
 	}
 }
 
-// need skips the test when program is not installed.
-func need(tb testing.TB, program, debianPackage string) {
+// Need skips the test when program, a name or a path, is not installed.
+func Need(tb testing.TB, program, debianPackage string) {
 	tb.Helper()
 	if _, err := exec.LookPath(program); err != nil {
 		missing(tb, program, debianPackage)

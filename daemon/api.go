@@ -189,6 +189,10 @@ func (d *Daemon) answer(act func(*http.Request) (any, error)) http.Handler {
 			d.writeError(w, err)
 			return
 		}
+		if _, ok := reply.(byNext); ok {
+			d.leaveTo(w)
+			return
+		}
 		if text, ok := reply.(plainText); ok {
 			write(w, http.StatusOK, "text/plain; charset=utf-8", []byte(text))
 			return

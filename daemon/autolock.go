@@ -29,6 +29,7 @@ func (m moment) since(then moment) time.Duration {
 // lockMemory is what a lock must not forget, also where it replaces the process.
 type lockMemory struct {
 	by     ipc.LockReason // why the vault is locked, or was last
+	at     time.Time      // when that was
 	opened moment         // when somebody unlocked the vault
 	used   moment         // when the last command succeeded that a person gave
 }
@@ -77,10 +78,11 @@ func (a *autolock) moved(before, after ipc.State) {
 // because notes who wants the vault locked. What a person asked for is not
 // forgotten for what happens to a vault that is locked already.
 func (a *autolock) because(why ipc.LockReason) {
+	now := a.now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.open != nil || a.memory.by == "" || why == ipc.LockAsked {
-		a.memory.by = why
+		a.memory.by, a.memory.at = why, now.wall
 	}
 }
 
@@ -90,6 +92,13 @@ func (a *autolock) lockedBy() ipc.LockReason {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.memory.by
+}
+
+// remember returns what the next image must know.
+func (a *autolock) remember() lockMemory {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.memory
 }
 
 // use notes that a command has succeeded.
@@ -180,7 +189,9 @@ func (a *autolock) settle(ctx context.Context) {
 // status tells of locking.
 func (a *autolock) status(state ipc.State, now time.Time) (s ipc.LockStatus) {
 	if state != ipc.StateReady {
-		s.LockedBy = a.lockedBy()
+		if m := a.remember(); m.by != "" {
+			s.LockedBy, s.LockedAt = m.by, m.at.UTC().Format(time.RFC3339)
+		}
 		return s
 	}
 	if left, why := a.left(); why != "" {

@@ -85,6 +85,9 @@ func (d *Daemon) code(ctx context.Context, name string, want validity) (ipc.Code
 			return ipc.Code{}, ctx.Err()
 		case <-d.stop:
 			timer.Stop()
+			if err := d.keeper.check(ctx); err != nil {
+				return ipc.Code{}, err // it was locked
+			}
 			return ipc.Code{}, errShuttingDown
 		}
 	}

@@ -53,6 +53,13 @@ type Config struct {
 	// seconds, and with false when somebody does again, at the latest when Run
 	// returns. None means that nobody wants to know.
 	Resting func(resting bool)
+	// Relaunch executes o2fad again in this process, with what the next image
+	// passes to ParseHandover; it returns only if that fails. None means that a
+	// lock wipes what can be wiped, and the process goes on.
+	Relaunch func(handover string) error
+	// Handover is what the image before has left. With it the daemon does not
+	// unlock by itself. None means a start.
+	Handover *Handover
 	// Keyring takes the OS keyring's place, for tests.
 	Keyring keystore.Store
 	// Cost of new passphrase slots; its zero value is the default. Only tests
@@ -73,11 +80,17 @@ type Daemon struct {
 	intake   *intake
 	rest     *rest
 	autolock *autolock
+	pid      int
 
-	stop     chan struct{} // closed when it is time to end
-	end      func()        // closes stop, once
+	stop     chan struct{} // closed when it is time to end, or to replace the image
+	halt     func()        // closes stop, once
+	quit     atomic.Bool   // it is time to end
+	again    atomic.Bool   // it is time to replace the image
 	requests sync.WaitGroup
 	cleared  atomic.Bool // a reset has removed the vault, and the rest goes at the end
+
+	askersMu sync.Mutex // guards what follows
+	askers   []net.Conn // of requests that the next image answers
 }
 
 // New returns a daemon that has not touched anything yet.
@@ -92,11 +105,20 @@ func New(cfg Config) *Daemon {
 		cfg.Getenv = func(string) string { return "" }
 	}
 	stop := make(chan struct{})
-	d := &Daemon{cfg: cfg, log: cfg.Log, now: cfg.Now, settings: newSettings(cfg),
-		stop: stop, end: sync.OnceFunc(func() { close(stop) })}
+	d := &Daemon{cfg: cfg, log: cfg.Log, now: cfg.Now, settings: newSettings(cfg), pid: os.Getpid(),
+		stop: stop, halt: sync.OnceFunc(func() { close(stop) })}
 	d.rest = newRest(d.resting)
 	d.autolock = newAutolock(d.settings, d.moment, d.lock)
+	if h := cfg.Handover; h != nil {
+		d.autolock.memory = h.memory()
+	}
 	return d
+}
+
+// end makes Run return.
+func (d *Daemon) end() {
+	d.quit.Store(true)
+	d.halt()
 }
 
 // resting is told when a rest begins and ends.
@@ -113,43 +135,100 @@ func (d *Daemon) resting(resting bool) {
 // error when it cannot serve at all. Trouble with vault, keyring or secrets
 // file is no reason to return: status tells it.
 func (d *Daemon) Run(ctx context.Context) error {
-	p := d.cfg.Profile
-	if err := p.MakeDir(); err != nil {
-		return err
+	for {
+		next, err := d.run(ctx)
+		if next == nil {
+			return err
+		}
+		d = next
 	}
-	lock, err := socket.AcquireLock(p)
+}
+
+// run is Run for one image of the process. It returns the daemon that goes on if
+// the image was to be replaced, and could not be.
+func (d *Daemon) run(ctx context.Context) (next *Daemon, err error) {
+	in, err := d.enter()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer lock.Close()
-	if d.log == nil {
-		d.file = openLog(p.LogFile())
+	if d.file != nil {
 		defer d.file.Close()
-		d.log = slog.New(slog.NewTextHandler(d.file, nil))
 	}
+	err = d.serve(ctx, in)
+	if d.leaves() {
+		if next = d.relaunch(in); next != nil {
+			return next, nil
+		}
+	}
+	if d.again.Load() { // the listener was left open
+		in.dismiss(d.refuse)
+		in.listener.Close()
+	}
+	if d.cleared.Load() {
+		d.vanish(in.lock)
+	}
+	in.lock.Close()
+	return nil, err
+}
+
+// enter takes the profile: from the image before, or as the first one there.
+func (d *Daemon) enter() (in *heritage, err error) {
+	p := &d.cfg.Profile
+	if d.cfg.Handover != nil {
+		in, err = d.cfg.Handover.take(p)
+	} else {
+		in, err = d.acquire(p)
+	}
+	if err != nil {
+		return nil, err
+	}
+	d.openLog()
 	// The lock makes sure that nobody is writing one of them.
 	if err := atomicfile.RemoveLeftovers(p.Dir); err != nil {
 		d.log.Warn("removing what an interrupted daemon left", "error", err.Error())
 	}
-	listener, err := p.Listen()
-	if err != nil {
-		return err
+	if in.listener == nil {
+		if in.listener, err = p.Listen(); err != nil {
+			if d.file != nil {
+				d.file.Close()
+			}
+			in.lock.Close()
+			return nil, err
+		}
 	}
 	d.started, d.exe = d.now(), thisExecutable()
-	err = lock.Write(socket.LockInfo{PID: os.Getpid(), Release: o2fa.Version(), API: ipc.Version, Socket: p.Socket, Started: d.started})
+	if h := d.cfg.Handover; h != nil {
+		d.started = h.Started
+	}
+	err = in.lock.Write(socket.LockInfo{PID: d.pid, Release: o2fa.Version(), API: ipc.Version, Socket: p.Socket, Started: d.started})
 	if err != nil {
 		d.log.Warn("writing lock file", "error", err.Error())
 	}
-	err = d.serve(ctx, listener)
-	if d.cleared.Load() {
-		d.vanish(lock)
+	return in, nil
+}
+
+// acquire takes a profile that nobody has.
+func (d *Daemon) acquire(p *socket.Profile) (*heritage, error) {
+	if err := p.MakeDir(); err != nil {
+		return nil, err
 	}
-	return err
+	lock, err := socket.AcquireLock(*p)
+	if err != nil {
+		return nil, err
+	}
+	return &heritage{lock: lock}, nil
+}
+
+func (d *Daemon) openLog() {
+	if d.log == nil {
+		d.file = openLog(d.cfg.Profile.LogFile())
+		d.log = slog.New(slog.NewTextHandler(d.file, nil))
+	}
 }
 
 // serve runs the long tasks: the API, the opening of the vault and the watch
 // over the secrets file, and the watch for a time without anything to do.
-func (d *Daemon) serve(ctx context.Context, listener net.Listener) error {
+func (d *Daemon) serve(ctx context.Context, in *heritage) error {
 	p := d.cfg.Profile
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -163,23 +242,23 @@ func (d *Daemon) serve(ctx context.Context, listener net.Listener) error {
 	d.intake.stir = d.rest.stir
 	d.settings.begin(d.log, d.configured)
 
-	server := &http.Server{
-		Handler:           d.handler(),
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(d.log.Handler(), slog.LevelWarn),
-		BaseContext:       func(net.Listener) context.Context { return ctx },
-	}
-	d.log.Info("serving", "release", o2fa.Version(), "pid", os.Getpid(), "socket", p.Socket)
+	door := &door{Listener: in.listener, log: d.log, early: in.early()}
+	server := d.server(ctx)
+	d.log.Info("serving", "release", o2fa.Version(), "pid", d.pid, "socket", p.Socket)
 	var tasks sync.WaitGroup
 	served := make(chan error, 1)
-	tasks.Go(func() { served <- server.Serve(&checkedListener{Listener: listener, log: d.log}) })
+	tasks.Go(func() {
+		served <- server.Serve(door)
+		close(served)
+	})
 	tasks.Go(func() { d.settings.watch(ctx) })
 	tasks.Go(func() { d.autolock.run(ctx) })
 	tasks.Go(func() {
-		d.keeper.start(ctx)
+		if d.cfg.Handover != nil {
+			d.keeper.startLocked(ctx)
+		} else {
+			d.keeper.start(ctx)
+		}
 		d.intake.run(ctx)
 	})
 	if d.cfg.Resting != nil {
@@ -193,11 +272,13 @@ func (d *Daemon) serve(ctx context.Context, listener net.Listener) error {
 	case err = <-served:
 		err = fmt.Errorf("serving on %s: %w", p.Socket, err)
 	}
-	d.end() // also for those who wait for their code to become valid
-	drain, stopDraining := context.WithTimeout(context.Background(), drainTime)
-	defer stopDraining()
-	if shutErr := server.Shutdown(drain); shutErr != nil {
-		server.Close()
+	d.halt() // also for those who wait for their code to become valid
+	if err != nil || ctx.Err() != nil {
+		d.quit.Store(true)
+	}
+	back := d.drain(server, door, served)
+	if ctx.Err() != nil {
+		d.quit.Store(true)
 	}
 	cancel()
 	d.keeper.interruptAll()
@@ -205,8 +286,46 @@ func (d *Daemon) serve(ctx context.Context, listener net.Listener) error {
 	tasks.Wait()
 	d.keeper.close()
 	d.exe.wait()
-	d.log.Info("stopped")
+	in.inherit(d.askers, back)
+	if d.leaves() {
+		d.log.Info("executing anew, locked")
+	} else {
+		d.log.Info("stopped")
+	}
 	return err
+}
+
+// server answers requests until it is told to end.
+func (d *Daemon) server(ctx context.Context) *http.Server {
+	return &http.Server{
+		Handler:           d.handler(),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(d.log.Handler(), slog.LevelWarn),
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+}
+
+// drain waits until the requests in flight have their replies, for a time. Where
+// the next image of the process goes on it returns the connections that it is to
+// have, and leaves the listener open.
+func (d *Daemon) drain(server *http.Server, door *door, served <-chan error) (back []net.Conn) {
+	limit := drainTime
+	if d.leaves() {
+		limit = relaunchTime
+		door.hold()
+		for range served { // nobody is let in any more
+		}
+		back = door.takeBack()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		server.Close()
+	}
+	return back
 }
 
 // configured is told when another configuration comes into force.
@@ -240,26 +359,4 @@ func (d *Daemon) store(t keystore.Type, pass secret.Bytes, waiting func(bool)) (
 		return keystore.NewRecovery(pass), nil
 	}
 	return nil, fmt.Errorf("key slot of unknown type %q: %w", t, keystore.ErrUnavailable)
-}
-
-// checkedListener hands out only connections whose other end is this user.
-type checkedListener struct {
-	net.Listener
-	log *slog.Logger
-}
-
-// Accept returns the next connection from a process of the same user.
-func (l *checkedListener) Accept() (net.Conn, error) {
-	for {
-		conn, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		if err := socket.CheckPeer(conn); err != nil {
-			l.log.Warn("refused a connection", "reason", err.Error())
-			conn.Close()
-			continue
-		}
-		return conn, nil
-	}
 }

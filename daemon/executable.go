@@ -25,6 +25,10 @@ type executable struct {
 	busy    bool
 }
 
+// ownFile leads to the file of this very image, where Linux says so: after a lock
+// that may be an older one than what stands in its place by now.
+const ownFile = "/proc/self/exe"
+
 // checkEvery bounds how often a busy daemon looks at its own file.
 const checkEvery = time.Second
 
@@ -35,7 +39,9 @@ func thisExecutable() *executable {
 		return e
 	}
 	e.path = path
-	e.judged, _ = os.Stat(path)
+	if e.judged, err = os.Stat(ownFile); err != nil { // not there, or not offered by the system
+		e.judged, _ = os.Stat(path)
+	}
 	return e
 }
 

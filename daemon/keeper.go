@@ -234,7 +234,9 @@ func (k *keeper) run(ctx context.Context, act func(context.Context) outcome) err
 	a.settle()
 	cancel()
 	<-k.turn
-	k.announce(before, result)
+	if result.problem != errShuttingDown { // the log has that from who ends
+		k.announce(before, result)
+	}
 	return result.err
 }
 
@@ -296,6 +298,12 @@ func (k *keeper) lock(ctx context.Context) error {
 		return nil // as it should be
 	}
 	return err
+}
+
+// unlockedNow says whether the vault key is in memory.
+func (k *keeper) unlockedNow() bool {
+	v := k.vaultNow()
+	return v != nil && v.Unlocked()
 }
 
 // interrupt takes the turn, and ends those who have it meanwhile.

@@ -13,16 +13,26 @@ func (d *Daemon) postLock(r *http.Request) (any, error) {
 	if err := d.lock(r.Context(), ipc.LockAsked); err != nil {
 		return nil, err
 	}
+	if d.leaves() {
+		return byNext{}, nil
+	}
 	return d.status(r.Context(), false), nil
 }
 
 // lock takes the vault key out of the process. It is the one way for that:
-// whatever has to be sealed and stored first, is.
+// whatever has to be sealed and stored first, is. When it returns the keys are
+// forgotten; right after that another image takes the place of this one.
 func (d *Daemon) lock(ctx context.Context, why ipc.LockReason) error {
 	d.log.Info("locking", "why", string(why))
 	d.autolock.because(why)
 	d.beforeLock(ctx)
-	return d.keeper.lock(ctx)
+	open := d.keeper.unlockedNow()
+	err := d.keeper.lock(ctx)
+	if d.keeper.unlockedNow() || err != nil && !open {
+		return err // nothing was forgotten
+	}
+	d.leave()
+	return err
 }
 
 // beforeLock ends what still needs the vault key. Each part is bounded in time by

@@ -25,6 +25,14 @@ func (k *keeper) start(ctx context.Context) {
 	_ = k.try(ctx, k.openAndUnlock)
 }
 
+// startLocked opens the file alone: who locked the vault unlocks it.
+func (k *keeper) startLocked(ctx context.Context) {
+	_ = k.try(ctx, func(context.Context) outcome {
+		state, problem := k.openFile()
+		return outcome{state: state, problem: problem}
+	})
+}
+
 // unlock opens the vault: with a passphrase by the slots that have one, without
 // by those that need none.
 func (k *keeper) unlock(ctx context.Context, pass secret.Bytes) error {

@@ -50,9 +50,9 @@ func TestOnlyOurOwnAreAccepted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checked := &checkedListener{Listener: &queue{conns: []net.Conn{unknown, accepted}}, log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	checked := &door{Listener: &queue{conns: []net.Conn{unknown, accepted}}, log: slog.New(slog.NewTextHandler(io.Discard, nil))}
 	got, err := checked.Accept()
-	if err != nil || got != accepted {
+	if err != nil || bare(got) != accepted {
 		t.Errorf("accepted %v, %v", got, err)
 	}
 	if _, err := other.Write([]byte("x")); err == nil {

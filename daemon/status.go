@@ -41,7 +41,7 @@ func (d *Daemon) status(ctx context.Context, secrets bool) ipc.Status {
 	_ = d.keeper.check(ctx)
 	p := d.cfg.Profile
 	s := ipc.Status{
-		Release: o2fa.Version(), API: ipc.Version, PID: os.Getpid(), Started: d.started.UTC().Format(time.RFC3339),
+		Release: o2fa.Version(), API: ipc.Version, PID: d.pid, Started: d.started.UTC().Format(time.RFC3339),
 		Executable: d.exe.path, Profile: p.ID, Dir: p.Dir, Socket: p.Socket, Log: p.LogFile(),
 		SecretsFile: d.intake.report(), Account: d.account(secrets),
 		APIURL:   strings.TrimRight(cmp.Or(d.cfg.APIURL, syncapi.DefaultAPIURL), "/"),
@@ -49,6 +49,7 @@ func (d *Daemon) status(ctx context.Context, secrets bool) ipc.Status {
 	}
 	s.State, s.Problem, s.Vault = d.keeper.status()
 	s.LockStatus = d.autolock.status(s.State, d.now())
+	s.Warnings = append(s.Warnings, d.relaunchWarning()...)
 	s.Warnings = append(s.Warnings, d.settings.warnings()...)
 	s.Warnings = append(s.Warnings, warnings(s)...)
 	s.Warnings = append(s.Warnings, d.lockWarnings(s.Vault)...)

@@ -18,6 +18,8 @@ type LockStatus struct {
 	// LockedBy is why the vault is locked; empty where nobody locked it since
 	// the daemon started.
 	LockedBy LockReason `json:"locked_by,omitempty"`
+	// LockedAt is when that was; RFC 3339, UTC.
+	LockedAt string `json:"locked_at,omitempty"`
 	// LockAt is when the vault will lock by itself if nobody uses it until then;
 	// RFC 3339, UTC. Empty for never, and while it is not open.
 	LockAt string `json:"lock_at,omitempty"`

@@ -73,7 +73,7 @@ func showInfo(inv *command.Invocation, s ipc.Status) {
 func showVault(inv *command.Invocation, s ipc.Status) {
 	inv.Printf("State: %s%s\n", command.Escape(string(s.State)), wayOut(s))
 	if why := lockedBy(s.LockedBy); why != "" {
-		inv.Printf("Locked by: %s\n", why)
+		inv.Printf("Locked by: %s, since %s\n", why, localTime(s.LockedAt))
 	}
 	if s.Problem != nil {
 		showAdvice(inv, "Problem", s.Problem.Message, s.Problem.Hint)

@@ -72,6 +72,10 @@ What the daemon has to say goes to o2fad.log in the profile's directory.`,
 func run(ctx context.Context, inv *command.Invocation) error {
 	// Nothing may come before this: no key, no configuration.
 	warnings := daemon.Harden()
+	handover, err := takeHandover(inv)
+	if err != nil {
+		return err
+	}
 	profile, err := socket.Resolve(inv.Getenv)
 	if err != nil {
 		return err
@@ -84,6 +88,7 @@ func run(ctx context.Context, inv *command.Invocation) error {
 		Warnings: warnings,
 		Getenv:   inv.Getenv,
 		Resting:  collectBefore(),
+		Handover: handover,
 	}
 	if path := inv.Getenv("O2FA_PASSPHRASE_FILE"); path != "" {
 		if cfg.PassphraseFile, err = filepath.Abs(path); err != nil {
@@ -94,6 +99,9 @@ func run(ctx context.Context, inv *command.Invocation) error {
 	// system that the daemon was started on must not stay busy for it.
 	if err := os.Chdir(filepath.VolumeName(profile.Dir) + string(filepath.Separator)); err != nil {
 		return fmt.Errorf("leaving the working directory: %w", err)
+	}
+	if inv.Process != nil {
+		cfg.Relaunch = relauncher(inv.Process, cfg)
 	}
 	err = daemon.New(cfg).Run(ctx)
 	if errors.Is(err, socket.ErrHeld) {

@@ -18,6 +18,15 @@ type Stdio struct {
 	In       io.Reader
 	Out, Err io.Writer
 	Getenv   func(string) string
+	// Process is for a program that executes itself again; nil where it cannot.
+	Process *Process
+}
+
+// Process is how a process was started, and its environment.
+type Process struct {
+	Args     []string // the program's name first
+	Environ  func() []string
+	Unsetenv func(name string) error
 }
 
 // Command is one command, or, at the top, a whole program with its commands in

@@ -1,0 +1,22 @@
+//go:build unix
+
+package cli
+
+import (
+	"fmt"
+	"syscall"
+
+	"github.com/o2fa/o2fa/daemon"
+	"github.com/o2fa/o2fa/internal/command"
+)
+
+// relauncher returns what replaces the image of this process by o2fad anew.
+func relauncher(p *command.Process, cfg daemon.Config) func(handover string) error {
+	return func(handover string) error {
+		path, err := program()
+		if err == nil {
+			err = syscall.Exec(path, p.Args, environ(p.Environ(), cfg, handover))
+		}
+		return fmt.Errorf("executing %s: %w", path, err)
+	}
+}

@@ -1,0 +1,227 @@
+package daemon
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/o2fa/o2fa/ipc"
+	"github.com/o2fa/o2fa/ipc/socket"
+)
+
+// What Go's own parts have kept of keys cannot be wiped, so a lock replaces the
+// image of the process: requests in flight end, everything closes, and o2fad
+// executes itself again, locked. It keeps its number, the profile's lock and the
+// socket; who connects meanwhile waits in the kernel's queue. Who asked for the
+// lock gets the reply from the next image.
+
+// relaunchTime is how long requests in flight may take when the image is replaced.
+const relaunchTime = time.Second
+
+// handoverFormat is the number of the form of a Handover. An image that finds
+// another one does not guess.
+const handoverFormat = 1
+
+// Handover is what one image of the daemon's process leaves to the next: what to
+// go on with, and nothing secret.
+type Handover struct {
+	Format   int            `json:"format"`
+	Started  time.Time      `json:"started"` // of the first image
+	LockedBy ipc.LockReason `json:"locked_by"`
+	LockedAt time.Time      `json:"locked_at"`
+	Opened   handedMoment   `json:"opened"` // as lockMemory has them
+	Used     handedMoment   `json:"used"`
+	passed
+
+	heritage *heritage // as it stands in this process; nil before it is taken over
+	failed   error     // why this is no new image; nil if it is one
+}
+
+// handedMoment is a moment as it is handed over; both of its clocks go on.
+type handedMoment struct {
+	Up   time.Duration `json:"up"` // nanoseconds
+	Wall time.Time     `json:"wall"`
+}
+
+// remember puts in what the lock remembers.
+func (h *Handover) remember(m lockMemory) {
+	h.LockedBy, h.LockedAt = m.by, m.at
+	h.Opened, h.Used = handedMoment{m.opened.up, m.opened.wall}, handedMoment{m.used.up, m.used.wall}
+}
+
+// memory returns what the lock remembered.
+func (h *Handover) memory() lockMemory {
+	return lockMemory{by: h.LockedBy, at: h.LockedAt,
+		opened: moment{h.Opened.Up, h.Opened.Wall}, used: moment{h.Used.Up, h.Used.Wall}}
+}
+
+// heritage is what a daemon holds in its process for its successor.
+type heritage struct {
+	lock     *socket.Lock
+	listener net.Listener
+	askers   []net.Conn // wait for the status as their reply
+	fresh    []net.Conn // nothing was read of them yet
+}
+
+// ParseHandover reads what Config.Relaunch was given. The text may come from
+// anywhere: what it names is checked when the daemon runs.
+func ParseHandover(text string) (*Handover, error) {
+	h := &Handover{}
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.DisallowUnknownFields()
+	err := dec.Decode(h)
+	if err == nil {
+		if _, more := dec.Token(); !errors.Is(more, io.EOF) {
+			err = errors.New("more than one value")
+		}
+	}
+	switch {
+	case err != nil:
+		return nil, errors.New("reading what the daemon before left: it is not the JSON expected")
+	case h.Format != handoverFormat:
+		return nil, fmt.Errorf("reading what the daemon before left: its format is %d, not %d", h.Format, handoverFormat)
+	case !regexp.MustCompile(`^[a-z_]{1,32}$`).MatchString(string(h.LockedBy)):
+		return nil, errors.New("reading what the daemon before left: it does not say why the vault was locked")
+	}
+	return h, nil
+}
+
+// leaves reports whether the image is to be replaced. The end of the daemon,
+// for whatever reason, goes before that.
+func (d *Daemon) leaves() bool { return d.again.Load() && !d.quit.Load() }
+
+// leave makes the daemon replace its image, where it can.
+func (d *Daemon) leave() {
+	if d.cfg.Relaunch == nil {
+		return
+	}
+	d.keeper.interruptAll() // an unlock that comes now would be for nothing
+	d.again.Store(true)
+	d.halt()
+}
+
+// relaunch executes o2fad again. It returns only when that fails, with a daemon
+// that goes on in this image, locked as the next one would be.
+func (d *Daemon) relaunch(in *heritage) *Daemon {
+	h := &Handover{Format: handoverFormat, Started: d.started, heritage: in}
+	h.remember(d.autolock.remember())
+	err := h.pass()
+	if err == nil {
+		var text []byte
+		if text, err = json.Marshal(h); err == nil {
+			err = d.cfg.Relaunch(string(text))
+		}
+	}
+	if err == nil { // on Windows: the successor serves
+		return nil
+	}
+	d.log.Error("executing o2fad again", "error", err.Error())
+	h.failed = errors.Join(err, h.keep())
+	cfg := d.cfg
+	cfg.Handover = h
+	return New(cfg)
+}
+
+// relaunchWarning says that keys may be left in memory although it was asked to
+// forget them.
+func (d *Daemon) relaunchWarning() []ipc.Warning {
+	if d.cfg.Handover == nil || d.cfg.Handover.failed == nil {
+		return nil
+	}
+	return []ipc.Warning{{Code: "relaunch",
+		Message: "locking wiped what it could, but did not replace the process: root may find traces of keys in its memory (" + d.cfg.Handover.failed.Error() + ")",
+		Hint:    "kill " + strconv.Itoa(d.pid) + ", which ends the daemon; the next command starts it"}}
+}
+
+// byNext is the reply of a handler whose request the next image answers.
+type byNext struct{}
+
+// leaveTo keeps a connection for the next image to answer.
+func (d *Daemon) leaveTo(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		d.writeError(w, fmt.Errorf("keeping the connection: %w", err))
+		return
+	}
+	d.askersMu.Lock()
+	defer d.askersMu.Unlock()
+	d.askers = append(d.askers, conn)
+}
+
+// statusRequest stands before what an asker sends next: its reply is what the
+// asker waits for.
+const statusRequest = "GET " + ipc.PathStatus + " HTTP/1.1\r\nHost: o2fa\r\nConnection: close\r\n\r\n"
+
+// asker is a connection with a request of our own before what it has to say.
+type asker struct {
+	net.Conn
+	request io.Reader
+}
+
+func newAsker(conn net.Conn) *asker {
+	return &asker{Conn: conn, request: strings.NewReader(statusRequest)}
+}
+
+// Read reads the request, then what the other end sends.
+func (a *asker) Read(p []byte) (int, error) {
+	if n, _ := a.request.Read(p); n > 0 {
+		return n, nil
+	}
+	return a.Conn.Read(p)
+}
+
+// early returns the connections to let in first, those who wait longest before
+// the others.
+func (h *heritage) early() []net.Conn {
+	conns := make([]net.Conn, 0, len(h.askers)+len(h.fresh))
+	for _, conn := range h.askers {
+		conns = append(conns, newAsker(conn))
+	}
+	conns = append(conns, h.fresh...)
+	h.askers, h.fresh = nil, nil
+	return conns
+}
+
+// inherit sorts the connections that are left when nobody serves any more.
+func (h *heritage) inherit(askers, back []net.Conn) {
+	for _, conn := range askers {
+		h.askers = append(h.askers, bare(conn))
+	}
+	for _, conn := range back {
+		if a, ok := conn.(*asker); ok {
+			h.askers = append(h.askers, bare(a))
+			continue
+		}
+		h.fresh = append(h.fresh, conn)
+	}
+}
+
+// dismiss ends the connections when there is no next image after all.
+func (h *heritage) dismiss(answer func(net.Conn)) {
+	for _, conn := range h.askers {
+		answer(conn)
+		conn.Close()
+	}
+	for _, conn := range h.fresh {
+		conn.Close()
+	}
+}
+
+// refuse tells an asker that the daemon ends instead.
+func (d *Daemon) refuse(conn net.Conn) {
+	body, err := marshal(ipc.ErrorReply{Error: errShuttingDown})
+	if err != nil {
+		return
+	}
+	_ = conn.SetDeadline(time.Now().Add(time.Second))
+	fmt.Fprintf(conn, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n%s: %d\r\n%s: %s\r\n\r\n%s",
+		errShuttingDown.Status(), http.StatusText(errShuttingDown.Status()), len(body),
+		ipc.HeaderVersion, ipc.Version, ipc.HeaderProfile, d.cfg.Profile.ID, body)
+}

@@ -7,6 +7,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"strconv"
 	"time"
 
 	"github.com/o2fa/o2fa/ipc"
@@ -161,6 +162,25 @@ func (c *Client) Config(ctx context.Context) (ipc.Config, error) {
 // Configure changes config.toml and tells the configuration after that.
 func (c *Client) Configure(ctx context.Context, r ipc.ConfigRequest) (ipc.Config, error) {
 	return call[ipc.Config](ctx, c, Request{Method: "POST", Path: ipc.PathConfig, Body: r})
+}
+
+// Log returns the last most rows of the log, all for 0, that concern the entry
+// called name, any for "", and are not older than since, for 0 of any age.
+func (c *Client) Log(ctx context.Context, most int, name string, since time.Duration) (ipc.Log, error) {
+	query := map[string]string{"n": strconv.Itoa(most)}
+	if name != "" {
+		query["name"] = name
+	}
+	if since > 0 {
+		query["since"] = since.String()
+	}
+	return call[ipc.Log](ctx, c, Request{Method: "GET", Path: ipc.PathLog, Query: query})
+}
+
+// ClearLog removes all rows of the log.
+func (c *Client) ClearLog(ctx context.Context) error {
+	_, err := c.Do(ctx, Request{Method: "POST", Path: ipc.PathLogClear})
+	return err
 }
 
 // ResetPlan tells what Reset would remove and leave. It changes nothing.

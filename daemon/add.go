@@ -39,6 +39,9 @@ func (d *Daemon) postEntries(r *http.Request) (any, error) {
 		if err != nil {
 			return err
 		}
+		if !reply.Existed {
+			d.note(r.Context(), event{What: ipc.LogAdd, IDs: []string{id.String()}})
+		}
 		s, err := v.Summary(id)
 		if err != nil {
 			return err

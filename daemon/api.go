@@ -54,6 +54,8 @@ func (d *Daemon) routes() []route {
 		{"POST", ipc.PathUndo, d.withRows(d.postUndo), true},
 		{"GET", ipc.PathConfig, d.getConfig, false},
 		{"POST", ipc.PathConfig, d.postConfig, true},
+		{"GET", ipc.PathLog, d.withRows(d.getLog), false},
+		{"POST", ipc.PathLogClear, d.postLogClear, true},
 		{"GET", ipc.PathReset, d.getReset, false},
 		{"POST", ipc.PathReset, d.postReset, false},
 		{"POST", ipc.PathShutdown, d.postShutdown, false},

@@ -30,6 +30,11 @@ func (d *Daemon) postCode(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if made := (event{What: ipc.LogCode, IDs: []string{code.ID}}); code.Type == "totp" {
+		d.noteOnce(r.Context(), made)
+	} else {
+		d.note(r.Context(), made)
+	}
 	if strings.HasPrefix(r.Header.Get("Accept"), "text/plain") {
 		return plainText(code.Code + "\n"), nil
 	}
@@ -192,6 +197,9 @@ func (d *Daemon) getCodes(r *http.Request) (any, error) {
 		}
 		return nil
 	})
+	if err == nil {
+		d.noteOnce(r.Context(), event{What: ipc.LogCodes, Count: len(reply.Codes)})
+	}
 	return reply, err
 }
 

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -218,6 +220,13 @@ func (s *settings) unlock() string {
 	return s.force.Unlock
 }
 
+// logs says whether it is noted who asked for what.
+func (s *settings) logs() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.force.Log != "off"
+}
+
 // warnings are what status shows of the file.
 func (s *settings) warnings() []ipc.Warning {
 	s.lookIfBlind()
@@ -258,8 +267,13 @@ func (d *Daemon) postConfig(r *http.Request) (any, error) {
 	if err := d.unlockable(req); err != nil {
 		return nil, err
 	}
+	noted := d.settings.logs()
 	if err := d.settings.edit(req); err != nil {
 		return nil, err
+	}
+	if noted || d.settings.logs() { // who turns the log off is noted, too
+		keys := slices.Sorted(slices.Values(slices.AppendSeq(slices.Clone(req.Unset), maps.Keys(req.Set))))
+		d.audit.add(event{What: ipc.LogConfig, Detail: strings.Join(keys, ", ")}.by(r.Context()))
 	}
 	return d.getConfig(r)
 }

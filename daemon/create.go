@@ -98,7 +98,7 @@ func (k *keeper) makeVault(ctx context.Context, kind string, pass secret.Bytes) 
 		k.log.Warn("making the profile's name durable", "error", err.Error())
 	}
 	slots := []vault.NewSlot{{ID: slot.header.ID, Header: slot.header.Encode(), Key: slot.key}}
-	v, err := vault.Create(k.files.vault, id, slots, vault.Options{Now: k.now})
+	v, err := vault.Create(k.files.vault, id, slots, k.options())
 	if err == nil || errors.Is(err, vault.ErrCreated) {
 		return v, err
 	}

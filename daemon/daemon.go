@@ -81,6 +81,7 @@ type Daemon struct {
 	rest     *rest
 	autolock *autolock
 	pid      int
+	audit    *audit
 
 	stop     chan struct{} // closed when it is time to end, or to replace the image
 	halt     func()        // closes stop, once
@@ -109,6 +110,7 @@ func New(cfg Config) *Daemon {
 		stop: stop, halt: sync.OnceFunc(func() { close(stop) })}
 	d.rest = newRest(d.resting)
 	d.autolock = newAutolock(d.settings, d.moment, d.lock)
+	d.audit = newAudit(d.settings.logs, d.storeLog, d.now)
 	if h := cfg.Handover; h != nil {
 		d.autolock.memory = h.memory()
 	}
@@ -124,6 +126,7 @@ func (d *Daemon) end() {
 // resting is told when a rest begins and ends.
 func (d *Daemon) resting(resting bool) {
 	if resting {
+		d.audit.flush(context.Background()) // now, and not later: nobody wakes for it then
 		d.keeper.rest()
 	}
 	d.cfg.Resting(resting)
@@ -239,8 +242,11 @@ func (d *Daemon) serve(ctx context.Context, in *heritage) error {
 	}, d.store, d.policy, d.log, d.now)
 	d.keeper.moved = d.autolock.moved
 	d.intake = newIntake(p.SecretsFile(), d.keeper, d.log)
+	d.intake.took = func(n int) { d.audit.note(event{What: ipc.LogSecretsFile, Count: n}) }
 	d.intake.stir = d.rest.stir
+	d.audit.log, d.keeper.rows = d.log, d.audit.waiting
 	d.settings.begin(d.log, d.configured)
+	d.audit.wasOn = d.settings.logs()
 
 	door := &door{Listener: in.listener, log: d.log, early: in.early()}
 	server := d.server(ctx)
@@ -258,6 +264,7 @@ func (d *Daemon) serve(ctx context.Context, in *heritage) error {
 			d.keeper.startLocked(ctx)
 		} else {
 			d.keeper.start(ctx)
+			d.noteStart()
 		}
 		d.intake.run(ctx)
 	})
@@ -284,6 +291,7 @@ func (d *Daemon) serve(ctx context.Context, in *heritage) error {
 	d.keeper.interruptAll()
 	d.requests.Wait()
 	tasks.Wait()
+	d.audit.close()
 	d.keeper.close()
 	d.exe.wait()
 	in.inherit(d.askers, back)
@@ -305,6 +313,7 @@ func (d *Daemon) server(ctx context.Context) *http.Server {
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(d.log.Handler(), slog.LevelWarn),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ConnContext:       withCaller,
 	}
 }
 
@@ -330,6 +339,7 @@ func (d *Daemon) drain(server *http.Server, door *door, served <-chan error) (ba
 
 // configured is told when another configuration comes into force.
 func (d *Daemon) configured() {
+	d.audit.turned(d.settings.logs())
 	d.intake.nudge()
 	d.autolock.nudge()
 }

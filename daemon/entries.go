@@ -27,12 +27,14 @@ func (d *Daemon) getEntries(r *http.Request) (any, error) {
 	}
 	secrets := query.Get("secrets") == "true"
 	var reply encoded
+	var count int
 	err = d.keeper.use(r.Context(), func(v *vault.Vault) error {
 		list, err := v.List()
 		if err != nil {
 			return err
 		}
 		found, total := want.pick(list)
+		count = len(found)
 		reply, err = encodeEntries(found, total, func(e *ipc.Entry, id vault.ID) error {
 			if !secrets {
 				return nil
@@ -47,6 +49,9 @@ func (d *Daemon) getEntries(r *http.Request) (any, error) {
 		})
 		return err
 	})
+	if err == nil && secrets {
+		d.noteOnce(r.Context(), event{What: ipc.LogSecrets, Count: count})
+	}
 	return reply, err
 }
 
@@ -131,6 +136,9 @@ func (d *Daemon) postDelete(r *http.Request) (any, error) {
 		reply.Deleted = len(ids)
 		return err
 	})
+	if err == nil {
+		d.note(r.Context(), event{What: ipc.LogDelete, IDs: req.IDs})
+	}
 	return reply, err
 }
 
@@ -141,6 +149,7 @@ func (d *Daemon) postUndo(r *http.Request) (any, error) {
 		if err != nil {
 			return err
 		}
+		d.note(r.Context(), event{What: ipc.LogUndo, IDs: idTexts(u.IDs), Detail: u.Op})
 		reply = ipc.UndoReply{Undone: u.Op, At: wireTime(u.At), Count: len(u.IDs), Names: u.Names}
 		if len(reply.Names) > 10 {
 			reply.Names = reply.Names[:10]

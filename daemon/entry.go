@@ -20,14 +20,18 @@ func (d *Daemon) getEntry(r *http.Request) (any, error) {
 		return nil, &ipc.Error{Code: ipc.CodeBadRequest, Message: "which entry? the name is empty", Hint: "o2fa show NAME"}
 	}
 	var reply ipc.EntryDetail
+	secrets := query.Get("secrets") == "true"
 	err := d.keeper.use(r.Context(), func(v *vault.Vault) error {
 		s, err := resolve(v, name)
 		if err != nil {
 			return err
 		}
-		reply, err = detail(v, s.ID, query.Get("secrets") == "true")
+		reply, err = detail(v, s.ID, secrets)
 		return err
 	})
+	if err == nil && secrets {
+		d.noteOnce(r.Context(), event{What: ipc.LogShow, IDs: []string{reply.ID}})
+	}
 	return reply, err
 }
 
@@ -103,6 +107,9 @@ func (d *Daemon) postEdit(r *http.Request) (any, error) {
 		})
 		if err != nil {
 			return err
+		}
+		if len(reply.Changed) > 0 {
+			d.note(r.Context(), event{What: ipc.LogEdit, IDs: []string{id[0].String()}, Detail: strings.Join(reply.Changed, ", ")})
 		}
 		if reply.Entry, err = detail(v, id[0], false); err != nil {
 			return err

@@ -40,6 +40,7 @@ type intake struct {
 	again  chan struct{} // holds one request to look
 	begun  chan struct{} // closed after the first look
 	stir   func()        // called when a look begins
+	took   func(n int)   // called when a look has changed so many entries
 
 	looking sync.Mutex // one look at a time
 
@@ -50,7 +51,7 @@ type intake struct {
 }
 
 func newIntake(path string, k *keeper, log *slog.Logger) *intake {
-	return &intake{path: path, keeper: k, log: log, again: make(chan struct{}, 1), begun: make(chan struct{}), stir: func() {},
+	return &intake{path: path, keeper: k, log: log, again: make(chan struct{}, 1), begun: make(chan struct{}), stir: func() {}, took: func(int) {},
 		seen: ipc.SecretsFileStatus{Path: path, Mode: modeWatch}}
 }
 
@@ -158,6 +159,7 @@ func (in *intake) look(ctx context.Context, create bool) {
 	}
 	in.conclude(len(file.Rows)-len(t.refused), append(file.Problems, t.refused...), err)
 	if t.changed > 0 {
+		in.took(t.changed)
 		in.log.Info("took secrets file in", "changed", t.changed, "rows", len(file.Rows), "rejected", len(file.Problems))
 	}
 }

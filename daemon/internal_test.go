@@ -39,6 +39,7 @@ func newInside(t *testing.T, out io.Writer) *Daemon {
 	d.keeper = newKeeper(profileFiles{vault: filepath.Join(dir, "vault.db"), marker: filepath.Join(dir, "vault.id")},
 		d.store, d.settings.policy, d.log, d.now)
 	d.intake = newIntake(filepath.Join(dir, "secrets.json"), d.keeper, d.log)
+	d.audit.log, d.keeper.rows = d.log, d.audit.waiting
 	d.keeper.start(t.Context())
 	if err := d.keeper.create(t.Context(), "", secret.Bytes{}); err != nil {
 		t.Fatal(err)

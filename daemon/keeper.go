@@ -25,6 +25,7 @@ type keeper struct {
 	policy func() policy
 	log    *slog.Logger
 	now    func() time.Time
+	rows   vault.Waiting // for the log; set before the first attempt
 	// readied holds a notice each time the vault has become ready.
 	readied chan struct{}
 	// moved is told the state before and after each attempt, before anybody else
@@ -127,6 +128,13 @@ func (k *keeper) asking() bool {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	return k.attempt != nil && k.attempt.asking
+}
+
+// ready says whether the vault is open.
+func (k *keeper) ready() bool {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.state == ipc.StateReady
 }
 
 // check returns nil when the vault can be used, else why it cannot.
@@ -375,16 +383,16 @@ func (k *keeper) report(err error) {
 	}
 }
 
-// purge removes what has been in the trash long enough. It runs when the vault
+// purge removes what has been in the trash, or in the log, long enough. It runs when the vault
 // becomes ready rather than on a timer, which would wake an idle machine.
 func (k *keeper) purge(ctx context.Context) {
 	life := k.policy().trashLife
-	if life == 0 {
-		return
-	}
 	err := k.use(ctx, func(v *vault.Vault) error {
 		if v.ReadOnly() {
 			return nil
+		}
+		if err := v.PruneLog(); err != nil || life == 0 {
+			return err
 		}
 		n, err := v.PurgeTrash(k.now().Add(-life))
 		if n > 0 {

@@ -25,6 +25,9 @@ func (d *Daemon) postLock(r *http.Request) (any, error) {
 func (d *Daemon) lock(ctx context.Context, why ipc.LockReason) error {
 	d.log.Info("locking", "why", string(why))
 	d.autolock.because(why)
+	if d.keeper.ready() {
+		d.noteLock(ctx, why)
+	}
 	d.beforeLock(ctx)
 	open := d.keeper.unlockedNow()
 	err := d.keeper.lock(ctx)
@@ -37,7 +40,9 @@ func (d *Daemon) lock(ctx context.Context, why ipc.LockReason) error {
 
 // beforeLock ends what still needs the vault key. Each part is bounded in time by
 // itself: a lock does not wait for a slow disk for ever.
-func (d *Daemon) beforeLock(context.Context) {}
+func (d *Daemon) beforeLock(ctx context.Context) {
+	d.audit.flushBriefly(ctx)
+}
 
 // moment is now, by both clocks.
 func (d *Daemon) moment() moment { return moment{up: d.cfg.Uptime(), wall: d.now()} }

@@ -137,7 +137,7 @@ func (k *keeper) dir() string { return filepath.Dir(k.files.vault) }
 // openFile opens vault.db, locked. Without the file it tells a fresh profile
 // from one whose vault is gone.
 func (k *keeper) openFile() (ipc.State, *ipc.Error) {
-	v, err := vault.Open(k.files.vault, vault.Options{Now: k.now})
+	v, err := vault.Open(k.files.vault, k.options())
 	if errors.Is(err, fs.ErrNotExist) {
 		if id, err := os.ReadFile(k.files.marker); err == nil {
 			return ipc.StateFailed, k.orphan(strings.TrimSpace(string(id)))
@@ -151,6 +151,8 @@ func (k *keeper) openFile() (ipc.State, *ipc.Error) {
 	k.setVault(v)
 	return ipc.StateLocked, nil
 }
+
+func (k *keeper) options() vault.Options { return vault.Options{Now: k.now, Waiting: k.rows} }
 
 // setVault puts an open vault in place and marks the profile as one that has one.
 func (k *keeper) setVault(v *vault.Vault) {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/o2fa/o2fa/daemon/internal/keystore"
 	"github.com/o2fa/o2fa/daemon/internal/vault"
@@ -45,6 +47,7 @@ func (d *Daemon) postSlots(r *http.Request) (any, error) {
 	if err := d.keeper.changeSlots(r.Context(), change, &reply); err != nil {
 		return nil, err
 	}
+	d.note(r.Context(), event{What: ipc.LogSlots, Detail: change.text()})
 	_, problem, vs := d.keeper.status()
 	if vs == nil {
 		return nil, problem
@@ -70,6 +73,18 @@ func (c slotChange) check() error {
 		return invalid("nothing to add and nothing to remove", "o2fa key list")
 	}
 	return nil
+}
+
+// text is a change in words.
+func (c slotChange) text() string {
+	var parts []string
+	if c.add != "" {
+		parts = append(parts, "added "+string(c.add))
+	}
+	if len(c.drop) > 0 {
+		parts = append(parts, fmt.Sprintf("removed %d", len(c.drop)))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // fits refuses a second key in a place that holds one: the keyring's item and the

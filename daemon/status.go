@@ -208,6 +208,7 @@ func (d *Daemon) postInit(r *http.Request) (any, error) {
 	if err := d.keeper.create(r.Context(), req.Keystore, pass); err != nil {
 		return nil, err
 	}
+	d.note(r.Context(), event{What: ipc.LogInit, Detail: req.Keystore})
 	d.intake.look(r.Context(), false)
 	_, problem, vs := d.keeper.status()
 	if vs == nil {
@@ -224,8 +225,13 @@ func (d *Daemon) postUnlock(r *http.Request) (any, error) {
 	}
 	pass := secret.New([]byte(req.Passphrase))
 	defer pass.Wipe()
+	open := d.keeper.ready()
 	if err := d.keeper.unlock(r.Context(), pass); err != nil {
+		d.note(r.Context(), event{What: ipc.LogWrong, Detail: string(d.keeper.problemOf(err).Code)})
 		return nil, err
+	}
+	if !open {
+		d.note(r.Context(), event{What: ipc.LogUnlock, Detail: unlockedBy(pass)})
 	}
 	return d.status(r.Context(), false), nil
 }

@@ -79,6 +79,7 @@ func (d *Daemon) postRestore(r *http.Request) (any, error) {
 		if err != nil {
 			return err
 		}
+		d.note(r.Context(), event{What: ipc.LogRestore, IDs: idTexts(ids)})
 		for _, id := range ids {
 			s, err := v.Summary(id)
 			if err != nil {
@@ -105,5 +106,8 @@ func (d *Daemon) postEmpty(r *http.Request) (any, error) {
 		reply.Removed, err = v.Empty(ids)
 		return err
 	})
+	if reply.Removed > 0 {
+		d.note(r.Context(), event{What: ipc.LogEmpty, IDs: idTexts(ids), Count: reply.Removed})
+	}
 	return reply, err
 }

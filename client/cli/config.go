@@ -22,6 +22,7 @@ func configCommand() *command.Command {
   lock_on          what locks the vault: the screen's lock, the machine's sleep,
                    the end of the session: some of screen, sleep and logout,
                    with commas, or never
+  log              whether it is noted who asked for what: on, off
   min_valid        how long a code has to be valid when nothing else is asked
                    for: a time from 0s to 1m, such as 5s
   passphrase_file  a file whose first line is the vault's passphrase
@@ -79,7 +80,7 @@ and O2FA_PASSPHRASE_FILE win over it.`,
 }
 
 // settingKeys are the keys as shells complete them; the daemon decides.
-var settingKeys = [...]string{"keystore", "lock_after", "lock_idle", "lock_on", "min_valid", "passphrase_file", "pinentry", "trash_days", "unlock"}
+var settingKeys = [...]string{"keystore", "lock_after", "lock_idle", "lock_on", "log", "min_valid", "passphrase_file", "pinentry", "trash_days", "unlock"}
 
 // completeSetting completes a key, and then the value of one that has few.
 func completeSetting(ctx context.Context, c *command.Completion) []command.Candidate {
@@ -92,6 +93,8 @@ func completeSetting(ctx context.Context, c *command.Completion) []command.Candi
 		return command.OneOf("auto", keystorePassphrase)(ctx, c)
 	case len(c.Args) == 1 && c.Args[0] == "lock_on":
 		return command.OneOf("screen", "sleep", "logout", "never")(ctx, c)
+	case len(c.Args) == 1 && c.Args[0] == "log":
+		return command.OneOf("on", "off")(ctx, c)
 	}
 	return nil
 }

@@ -43,6 +43,7 @@ func TestConfig(t *testing.T) {
 	w.want("config", outcome{0, "\nSetting            Value            Source\n---------------    -------------    -------------\n" +
 		"keystore           keyring          O2FA_KEYSTORE\nlock_after         0s               default\n" +
 		"lock_idle          0s               default\nlock_on            screen, sleep    default\n" +
+		"log                on               default\n" +
 		"min_valid          2s               config.toml\npassphrase_file    None             default\n" +
 		"pinentry           None             default\ntrash_days         30               default\nunlock             auto             default\n\n", ""})
 	w.want("config list", w.run("", "config"))

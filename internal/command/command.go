@@ -46,7 +46,9 @@ type Command struct {
 	// Flags of this command. Those at the top belong to every command and
 	// must be switches.
 	Flags []Flag
-	// MinArgs and MaxArgs bound the arguments; MaxArgs < 0 means no bound.
+	// MinArgs and MaxArgs bound the arguments; MaxArgs < 0 means no bound. A
+	// word that names none of the commands below is an argument, where there may
+	// be one, and else a mistake.
 	MinArgs, MaxArgs int
 	// Wary commands do harm when they were not meant: they are suggested for a
 	// word with one typing error, not for two.

@@ -100,8 +100,8 @@ func resolve(root *Command, args []string) (chain []*Command, rest []string, err
 			break
 		}
 		sub := cmd.find(rest[i])
-		if sub == nil && cmd != root && strings.HasPrefix(rest[i], "-") {
-			break // a flag of cmd itself
+		if sub == nil && cmd != root && (cmd.MaxArgs != 0 || strings.HasPrefix(rest[i], "-")) {
+			break // an argument or a flag of cmd itself
 		}
 		if sub == nil {
 			return nil, nil, unknown(chain, rest, i)

@@ -25,6 +25,7 @@ type Config struct {
 	LockAfter      time.Duration // how long the vault stays open, from unlocking; 0 is for ever, else minLock to maxLock
 	LockIdle       time.Duration // the same from the last command that a person gave
 	LockOn         []string      // what locks the vault: of LockEvents, in their order
+	Log            string        // whether the log of who asked for what is kept: on, off
 	MinValid       time.Duration // how long a code has to be valid when a request does not say; 0 to maxMinValid
 	PassphraseFile string        // where a passphrase is read from: an absolute path, or empty
 	Pinentry       string        // what asks where there is no terminal: an absolute path, never, or empty for the usual places
@@ -93,6 +94,15 @@ var keys = [...]Key{
 		Usage: "what locks the vault: the screen's lock, the machine's sleep, the end of the session",
 		put:   func(c *Config, value string) (ok bool) { c.LockOn, ok = lockEvents(value); return ok },
 		get:   func(c Config) string { return cmp.Or(strings.Join(c.LockOn, ", "), never) },
+	},
+	{
+		Name: "log", Default: "on", Values: "on or off",
+		Usage: "whether it is noted who asked for what",
+		put: func(c *Config, value string) bool {
+			c.Log = value
+			return value == "on" || value == "off"
+		},
+		get: func(c Config) string { return c.Log },
 	},
 	{
 		Name: "min_valid", Default: "0s", Values: "a time from 0s to 1m, such as 5s",

@@ -25,7 +25,11 @@ func (tx *Tx) finish() error {
 	}
 	return tx.v.write(func() error {
 		for _, name := range slices.Sorted(maps.Keys(tx.puts)) {
-			if err := flush(tx.bolt.Bucket([]byte(name)), tx.puts[name]); err != nil {
+			b, err := tx.bolt.CreateBucketIfNotExists([]byte(name)) // the log's may be missing
+			if err != nil {
+				return err
+			}
+			if err := flush(b, tx.puts[name]); err != nil {
 				return err
 			}
 		}

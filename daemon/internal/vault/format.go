@@ -34,9 +34,11 @@ var (
 	bucketName    = []byte("name")    // MAC of the folded name ‖ id → nothing; live entries
 	bucketSecret  = []byte("secret")  // MAC of the secret ‖ id → nothing; live entries
 	bucketSame    = []byte("same")    // MAC of all that makes a duplicate ‖ id → nothing; live entries
+	bucketLog     = []byte("log")     // number (u64) of the first → sealed rows of the log
 )
 
-// buckets are all that a vault of this format has.
+// buckets are all that every vault of this format has. The one of the log comes
+// with its first row.
 var buckets = [][]byte{
 	bucketHeader, bucketSlot, bucketWrap, bucketSlotKey, bucketMeta, bucketEntry, bucketSummary,
 	bucketTrash, bucketHistory, bucketJournal, bucketName, bucketSecret, bucketSame,

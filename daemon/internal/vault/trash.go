@@ -155,12 +155,20 @@ type times struct{ last, since int64 }
 // times returns the record, zero if there is none yet.
 func (tx *Tx) times() (t times, err error) {
 	sealed, err := tx.get(bucketMeta, []byte(metaTimes))
-	if err != nil || sealed == nil {
+	if err != nil {
 		return t, err
 	}
 	value, err := openMeta(tx.k, metaTimes, sealed)
 	if err != nil {
 		return t, err
+	}
+	return parseTimes(value)
+}
+
+// parseTimes reads the record; without one it is zero.
+func parseTimes(value []byte) (t times, err error) {
+	if value == nil {
+		return t, nil
 	}
 	if len(value) != 16 {
 		return t, corrupt("it does not say when it was last used")
@@ -175,14 +183,22 @@ func (tx *Tx) noteTime() (times, error) {
 	if err != nil {
 		return t, err
 	}
-	switch passed := tx.now - t.last; {
-	case passed < -timeStep.Milliseconds() || passed > timeJump.Milliseconds():
-		t.since = tx.now
-	case passed < timeStep.Milliseconds():
-		return t, nil
+	t, news := t.at(tx.now)
+	if news {
+		value := binary.BigEndian.AppendUint64(nil, uint64(t.last))
+		tx.setMeta(metaTimes, binary.BigEndian.AppendUint64(value, uint64(t.since)))
 	}
-	t.last = tx.now
-	value := binary.BigEndian.AppendUint64(nil, uint64(t.last))
-	tx.setMeta(metaTimes, binary.BigEndian.AppendUint64(value, uint64(t.since)))
 	return t, nil
+}
+
+// at is the record brought up to a time, and whether it differs by that.
+func (t times) at(now int64) (_ times, news bool) {
+	switch passed := now - t.last; {
+	case passed < -timeStep.Milliseconds() || passed > timeJump.Milliseconds():
+		t.since = now
+	case passed < timeStep.Milliseconds():
+		return t, false
+	}
+	t.last = now
+	return t, true
 }

@@ -29,6 +29,7 @@ type Tx struct {
 	moved   map[string][]rowChange       // bucket ‖ MAC → what became of its rows
 	changed map[ID]*Summary              // nil: no longer live
 	did     []deed                       // for the journal
+	logs    []LogRow                     // for the log, before those that wait
 	history map[ID]uint64                // number of the next version
 	live    int                          // changes of the counts
 	trashed int
@@ -43,6 +44,7 @@ type rowChange struct {
 // change is what Undo takes for one: an Update, or all the pieces of Pieces.
 type change struct {
 	op   string // as journal and undo name it; "" is not for undo
+	log  bool   // stores the rows of the log that wait, though nothing else changes
 	tail []byte // the journal row of the piece before, as it is stored
 }
 
@@ -108,6 +110,13 @@ func (v *Vault) update(of *change, f func(tx *Tx) error) error {
 	if err := f(tx); err != nil {
 		return err
 	}
+	if len(tx.puts) == 0 && !of.log && !v.unsettled {
+		return nil
+	}
+	logged, err := tx.takeLog()
+	if err != nil {
+		return fmt.Errorf("storing the log: %w", err)
+	}
 	if len(tx.puts) == 0 && !v.unsettled {
 		return nil
 	}
@@ -117,12 +126,14 @@ func (v *Vault) update(of *change, f func(tx *Tx) error) error {
 	if err != nil {
 		if v.recall(k) >= number {
 			v.unsettled = true
+			logged()
 			// The cause stays out of the chain: "disk is full" is known to change nothing.
 			err = fmt.Errorf("%w: it is not known whether the last change was stored: %s", ErrStorage, err.Error())
 		}
 		return fmt.Errorf("storing change: %w", err)
 	}
 	v.unsettled = false
+	logged()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.changes++

@@ -22,7 +22,8 @@ import (
 
 // Options of Create and Open; the zero value works.
 type Options struct {
-	Now func() time.Time // the clock; nil means time.Now
+	Now     func() time.Time // the clock; nil means time.Now
+	Waiting Waiting          // rows for the log that go with the next change; nil: there are never any
 }
 
 func (o Options) clock() func() time.Time {
@@ -38,6 +39,7 @@ func (o Options) clock() func() time.Time {
 type Vault struct {
 	path     string
 	now      func() time.Time
+	waiting  Waiting
 	db       *bolt.DB
 	file     *os.File // of db; closing it gives the file lock back even if db cannot be closed
 	id       [16]byte

@@ -19,7 +19,7 @@ BASH_DIR := $(SHARE)/bash-completion/completions
 ZSH_DIR  := $(SHARE)/zsh/site-functions
 FISH_DIR := $(SHARE)/fish/vendor_completions.d
 
-.PHONY: help build pages install uninstall test demo check clean
+.PHONY: help build pages install uninstall test soak demo check clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' Makefile
@@ -50,6 +50,12 @@ uninstall: ## remove what install put there; vaults stay ("o2fa reset" removes o
 
 test: ## install what the tests use (O2FA_TEST_INSTALL=0: do not), then run them all
 	@GO='$(GO)' .ci/test $(TESTFLAGS)
+
+# Steps of the soak test.
+STEPS    ?= 10000
+
+soak: ## ten thousand random steps with the real programs, some minutes; SEED=N repeats them
+	O2FA_SOAK_STEPS=$(STEPS) O2FA_SOAK_SEED=$(SEED) $(GO) test -run '^TestSoak$$' -count=1 -timeout 60m -v .
 
 demo: build ## a vault in a temporary directory, one secret, its code
 	@GO='$(GO)' .ci/demo bin

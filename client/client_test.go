@@ -187,6 +187,29 @@ func TestRefusalBeforeTheBodyWasRead(t *testing.T) {
 	}
 }
 
+// TestDaemonThatEndsAnswersNobody: an ending daemon closes what it has read. A
+// question is asked again, a change is not.
+func TestDaemonThatEndsAnswersNobody(t *testing.T) {
+	for _, question := range []bool{true, false} {
+		var met atomic.Int32
+		c := inProcess(t, func(conn net.Conn) {
+			readRequest(conn)
+			met.Add(1)
+		})
+		var err error
+		want := int32(1)
+		if question {
+			_, err = c.Status(t.Context())
+			want = maxTries
+		} else {
+			_, err = c.Code(t.Context(), "github", 0)
+		}
+		if !errors.Is(err, ipc.ErrUnavailable) || met.Load() != want {
+			t.Errorf("a question: %t: asked %d times, %v", question, met.Load(), err)
+		}
+	}
+}
+
 func TestContextEndsAnExchange(t *testing.T) {
 	for name, say := range map[string]string{"before the reply": "", "in the header": "HTTP/1.0 200", "in the body": "HTTP/1.0 200 OK\r\nO2fa-Api: 1\r\nO2fa-Release: 1\r\nO2fa-Profile: x\r\nContent-Length: 9\r\n\r\n1"} {
 		t.Run(name, func(t *testing.T) {

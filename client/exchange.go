@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"slices"
@@ -71,7 +72,7 @@ func tooOld(rep *reply) bool {
 
 // send finds or starts the daemon and exchanges one request for its reply. It
 // tries again if the daemon ended before it had read the request, as one does
-// that hands over; what a daemon may have acted upon is never sent twice.
+// that hands over; a change that a daemon may have acted upon is never sent twice.
 func (s *session) send(ctx context.Context, r Request, body []byte) (*reply, error) {
 	for try := 1; ; try++ {
 		conn, err := s.connect(ctx)
@@ -83,7 +84,9 @@ func (s *session) send(ctx context.Context, r Request, body []byte) (*reply, err
 		if err == nil {
 			return rep, nil
 		}
-		if !errors.Is(err, errUnread) || try == maxTries {
+		// A daemon that ends closes even what it has just read.
+		again := errors.Is(err, errUnread) || r.Method == "GET" && errors.Is(err, io.EOF)
+		if !again || try == maxTries {
 			return nil, s.explain(err)
 		}
 	}

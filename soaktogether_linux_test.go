@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/o2fa/o2fa/client"
 )
 
 // together lets several clients ask at once for changes of different entries,
@@ -19,7 +21,7 @@ func (s *soak) together(kill bool) {
 	}
 	requests := s.several(1 + s.rng.IntN(4))
 	if kill && s.odds(6) && s.file.settled() && len(s.world().journal) > 0 {
-		requests = []request{s.undoRequest(s.client)}
+		requests = []request{s.undoRequest(s.staying())}
 	}
 	s.unlocked()
 	alone := s.world().gather || len(requests) == 1 // in a group already, or none is needed
@@ -50,26 +52,33 @@ func (s *soak) together(kill bool) {
 	}
 }
 
+// staying returns a client that starts no daemon: one that is killed stays dead
+// until all answers are in.
+func (s *soak) staying() *client.Client {
+	c := *s.client
+	c.NoStart = true
+	return &c
+}
+
 // several are requests that touch different entries.
 func (s *soak) several(most int) (requests []request) {
-	c := *s.client
-	c.NoStart = true // who is killed stays dead until the answers are in
+	c := s.staying()
 	numbers := s.free(item.live)
 	s.rng.Shuffle(len(numbers), func(i, j int) { numbers[i], numbers[j] = numbers[j], numbers[i] })
 	for len(requests) < most {
 		if len(numbers) == 0 || s.odds(3) {
-			requests = append(requests, s.addRequest(&c))
+			requests = append(requests, s.addRequest(c))
 			continue
 		}
 		n := numbers[0]
 		numbers = numbers[1:]
 		switch {
 		case s.world().items[n].hotp && s.odds(2):
-			requests = append(requests, s.counterRequest(&c, n))
+			requests = append(requests, s.counterRequest(c, n))
 		case s.odds(2):
-			requests = append(requests, s.deleteRequest(&c, []int{n}))
+			requests = append(requests, s.deleteRequest(c, []int{n}))
 		default:
-			requests = append(requests, s.editRequest(&c, n))
+			requests = append(requests, s.editRequest(c, n))
 		}
 	}
 	return requests

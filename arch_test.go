@@ -23,7 +23,8 @@ var law = map[string][]string{
 
 	"ipc/socket":  {"ipc", "internal/acl"},
 	"client":      {"ipc", "ipc/socket", mechanisms, root},
-	"client/cli":  {"client", "ipc", "ipc/socket", mechanisms, root},
+	"client/cli":  {"client", "client/kit", "ipc", "ipc/socket", mechanisms, root},
+	"client/kit":  {mechanisms},
 	"client/o2fa": {"client/cli", "internal/command"},
 
 	"daemon":                          {"ipc", "ipc/socket", "totp", "server/syncapi", "daemon/internal/...", mechanisms, service, root},
@@ -72,6 +73,7 @@ var importers = map[string]string{
 	"github.com/spf13/pflag":        "internal/command",
 	"github.com/zalando/go-keyring": "daemon/internal/keystore",
 	"go.etcd.io/bbolt":              "daemon/internal/vault",
+	"rsc.io/qr":                     "internal/qr",
 }
 
 // everywhere lists the modules that count as part of the platform.

@@ -28,7 +28,7 @@ mkdir -p .config/fish/completions .local/share/bash-completion/completions
 const exampleFresh = `set -e
 cd "$HOME"
 [ -d made ] || mv .open2fa made
-rm -rf .open2fa
+rm -rf .open2fa recovery.html
 cp -a made .open2fa
 echo 'KRSXG5CTMVRXEZLUKRSXG5CT' >secret.txt
 echo 'a note' >note.txt

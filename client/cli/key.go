@@ -47,8 +47,12 @@ func keyAddCommand() *command.Command {
               when the keyring is lost or the passphrase forgotten
   passphrase  asked for twice, or the first line of O2FA_PASSPHRASE_FILE
   keyring     the keyring of the desktop
-  keyfile     a file beside the vault: whoever reads both has every secret`,
-		Example: "o2fa key add recovery\no2fa key add passphrase",
+  keyfile     a file beside the vault: whoever reads both has every secret
+
+--kit puts the recovery code on one page, with a QR code and how to use it; what
+is there already is never overwritten. Print the page, then delete the file.`,
+		Example: "o2fa key add recovery\no2fa key add recovery --kit recovery.html\no2fa key add passphrase",
+		Flags:   recoveryFlags(),
 		MinArgs: 1, MaxArgs: 1,
 		Complete: command.OneOf("recovery", "passphrase", "keyring", "keyfile"),
 		Run:      runKeyAdd,
@@ -78,7 +82,8 @@ func keyChangeCommand() *command.Command {
 		Short: "Change the passphrase, or another key slot",
 		Long: `A new slot takes the place of the old one in one step. Without a word it is the
 passphrase; "recovery" makes a new recovery code.`,
-		Example:  "o2fa key change\no2fa key change recovery",
+		Example:  "o2fa key change\no2fa key change recovery --kit recovery.html",
+		Flags:    recoveryFlags(),
 		MaxArgs:  1,
 		Complete: slotNames,
 		Run:      runKeyChange,
@@ -243,7 +248,13 @@ func (a *agent) slotOf(ctx context.Context, name string) (ipc.Slot, error) {
 }
 
 // changeSlots sends the change, with a new passphrase where it needs one.
-func (a *agent) changeSlots(ctx context.Context, req ipc.SlotsRequest) (err error) {
+func (a *agent) changeSlots(ctx context.Context, req ipc.SlotsRequest) error {
+	hand, err := &handout{inv: a.inv}, error(nil)
+	if req.Add != "" {
+		if hand, err = newHandout(a.inv, req.Add == slotRecovery); err != nil {
+			return err
+		}
+	}
 	if req.Add == keystorePassphrase {
 		if err := a.mustAsk(ctx); err != nil {
 			return err
@@ -252,11 +263,22 @@ func (a *agent) changeSlots(ctx context.Context, req ipc.SlotsRequest) (err erro
 			return err
 		}
 	}
+	if err := hand.open(); err != nil {
+		return err
+	}
+	defer hand.discard()
 	raw, err := a.do(ctx, client.Request{Method: "POST", Path: ipc.PathSlots, Body: req})
 	if err != nil {
 		return err
 	}
-	return present(a.inv, raw, func(r ipc.SlotsReply) { showSlots(a.inv, req, r) })
+	reply, err := decode[ipc.SlotsReply](raw)
+	if err != nil {
+		return err
+	}
+	if reply.RecoveryCode != "" && reply.Added != nil {
+		err = hand.write(kitOf(reply.RecoveryCode, reply.Added.ID, reply.Vault))
+	}
+	return cmp.Or(present(a.inv, raw, func(r ipc.SlotsReply) { showSlots(hand, req, r) }), err)
 }
 
 // mustAsk returns why no new passphrase can be had.
@@ -268,21 +290,20 @@ func (a *agent) mustAsk(ctx context.Context) error {
 		"a new passphrase is needed, and nobody can be asked for one")
 }
 
-func showSlots(inv *command.Invocation, req ipc.SlotsRequest, r ipc.SlotsReply) {
+func showSlots(hand *handout, req ipc.SlotsRequest, r ipc.SlotsReply) {
+	inv := hand.inv
 	if r.RecoveryCode != "" {
-		inv.Printf("\nRecovery code: %s\n\n", command.Escape(r.RecoveryCode))
-		inv.Printf("Write it on paper and keep it away from this machine: it opens the vault when\n")
-		inv.Printf("nothing else does. It is shown this once. To use it: o2fa unlock\n\n")
+		hand.show(r.RecoveryCode)
 	}
 	if r.Added != nil {
-		inv.Printf("Added the key slot %s (%s).\n", r.Added.ID[:min(len(r.Added.ID), shortDigits)], command.Escape(r.Added.Type))
+		hand.say("Added the key slot %s (%s).\n", r.Added.ID[:min(len(r.Added.ID), shortDigits)], command.Escape(r.Added.Type))
 		if !r.Added.Protected {
 			inv.Warn("whoever reads "+r.Added.Path+" and the vault has every secret", "")
 		}
 	}
 	warnShort(inv, req.Passphrase)
 	if n := len(req.Remove); n > 0 {
-		inv.Printf("Removed %s. Everything is sealed under a new key.\n", plural(n, "key slot", "key slots"))
+		hand.say("Removed %s. Everything is sealed under a new key.\n", plural(n, "key slot", "key slots"))
 		inv.Note("copies of vault.db from before still open with what was removed")
 	}
 	for _, left := range r.Left {

@@ -47,6 +47,17 @@ func (s Stdio) MovesCursor() bool {
 	return IsTerminal(s.Out) && s.Getenv("TERM") != "" && !s.isDumb() && takesSequences(s.Out.(*os.File))
 }
 
+// Unicode says whether what is printed may hold more than ASCII: the locale says
+// so, or the system has no other.
+func (s Stdio) Unicode() bool {
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if locale := strings.ToLower(s.Getenv(name)); locale != "" {
+			return strings.Contains(locale, "utf-8") || strings.Contains(locale, "utf8")
+		}
+	}
+	return alwaysUnicode
+}
+
 // isDumb says whether the terminal of Out only prints: by its own word, or
 // because nothing is known of it.
 func (s Stdio) isDumb() bool {

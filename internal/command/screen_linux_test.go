@@ -270,6 +270,18 @@ func TestTerminalFacts(t *testing.T) {
 	}
 }
 
+// The first variable that is set tells the locale.
+func TestUnicode(t *testing.T) {
+	for env, want := range map[string]bool{
+		"": false, "LANG=C": false, "LANG=en_GB.UTF-8": true, "LANG=de_AT.utf8": true, "LANG=de_AT@euro": false,
+		"LANG=C.UTF-8 LC_ALL=C": false, "LANG=C LC_CTYPE=C.UTF-8": true, "LC_CTYPE=C.UTF-8 LC_ALL=POSIX": false,
+	} {
+		if got := (Stdio{Getenv: environment(env)}).Unicode(); got != want {
+			t.Errorf("%q: %v", env, got)
+		}
+	}
+}
+
 // environment returns the variables of a text.
 func environment(text string) func(string) string {
 	return func(name string) string {

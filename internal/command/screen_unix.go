@@ -4,12 +4,17 @@ package command
 
 import (
 	"os"
+	"runtime"
 	"syscall"
 )
 
 // needsTERM says whether a terminal of unknown kind counts as one that only
 // prints.
 const needsTERM = true
+
+// alwaysUnicode says what holds where no variable tells the locale: macOS has no
+// other, elsewhere that is the locale C.
+const alwaysUnicode = runtime.GOOS == "darwin"
 
 // takesSequences is for Windows: elsewhere TERM says it.
 func takesSequences(*os.File) bool { return true }

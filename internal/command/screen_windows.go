@@ -10,6 +10,9 @@ import (
 // prints. A console has no TERM; redrawable asks it.
 const needsTERM = false
 
+// alwaysUnicode says that a console takes Unicode, whatever its code page.
+const alwaysUnicode = true
+
 // takesSequences says whether a console acts on control sequences as it is. It
 // is not made to for a table: the mode would outlive us.
 func takesSequences(console *os.File) bool {

@@ -102,7 +102,7 @@ func checkAbs(path string) error {
 // fails after the file was made, the file is removed again: it is ours, and no
 // slot uses it.
 func createKeyfile(path string, key secret.Bytes) (err error) {
-	f, err := newKeyfile(path)
+	f, err := secret.CreateFile(path)
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%s: %w (move it away if no vault needs it)", path, ErrExists)
 	}

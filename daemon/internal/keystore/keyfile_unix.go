@@ -22,11 +22,6 @@ func openKeyfile(path string) (*os.File, error) {
 	return f, err
 }
 
-// newKeyfile makes the file at path, which must not exist.
-func newKeyfile(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-}
-
 // checkPrivate returns ErrUnsafe unless f is a regular file of our own that
 // nobody else may read or write.
 func checkPrivate(f *os.File) error {

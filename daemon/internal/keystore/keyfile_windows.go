@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"os"
 
-	"golang.org/x/sys/windows"
-
 	"github.com/o2fa/o2fa/internal/acl"
 )
 
@@ -20,25 +18,6 @@ func openKeyfile(path string) (*os.File, error) {
 		return nil, fmt.Errorf("%s: %w: it is not a regular file", path, ErrUnsafe)
 	}
 	return os.Open(path)
-}
-
-// newKeyfile makes the file at path, which must not exist, for this user alone,
-// whatever its directory would pass on.
-func newKeyfile(path string) (*os.File, error) {
-	private, err := acl.Private()
-	if err != nil {
-		return nil, err
-	}
-	name, err := windows.UTF16PtrFromString(path)
-	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: path, Err: err}
-	}
-	h, err := windows.CreateFile(name, windows.GENERIC_WRITE, windows.FILE_SHARE_READ, private,
-		windows.CREATE_NEW, windows.FILE_ATTRIBUTE_NORMAL, 0)
-	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: path, Err: err}
-	}
-	return os.NewFile(uintptr(h), path), nil
 }
 
 // checkPrivate returns ErrUnsafe unless f is a regular file of our own that

@@ -23,6 +23,8 @@ type (
 	Variant = dbus.Variant
 	// Signal is a signal as it arrived.
 	Signal = dbus.Signal
+	// FD is a file descriptor in a reply. Who receives it closes it.
+	FD = dbus.UnixFD
 )
 
 // MakeVariant wraps v for an argument of type variant.
@@ -35,7 +37,8 @@ const (
 )
 
 var (
-	// ErrNoBus means that there is no session bus, or that it does not answer.
+	// ErrNoBus means that there is no session bus, or that it does not answer;
+	// of a connection to the system bus, that there is none of these.
 	ErrNoBus = errors.New("no session bus")
 	// ErrNoService means that nothing on the bus has the name that was called
 	// and that the bus could not start it.
@@ -59,7 +62,9 @@ func Dial(ctx context.Context, address string) (*Conn, error) {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan result, 1)
 	go func() {
-		bus, err := dbus.Connect(address, dbus.WithContext(life))
+		// Signals arrive in their order, or a screen that was locked and unlocked
+		// would count as locked.
+		bus, err := dbus.Connect(address, dbus.WithContext(life), dbus.WithSignalHandler(dbus.NewSequentialSignalHandler()))
 		done <- result{bus, err}
 	}()
 	select {
@@ -89,30 +94,71 @@ func (c *Conn) Object(service string, path Path) Object {
 // Bus is the bus itself as an object.
 func (c *Conn) Bus() Object { return c.Object(BusName, BusPath) }
 
-// Match says which signals to receive.
+// Match says which signals to receive. All but the interface may be left out.
 type Match struct {
 	Sender    string // a well-known name
 	Interface string
-	Arg0      string // if set, the signal's first argument
+	Member    string
+	Path      Path
+	Arg0      string // the signal's first argument
+}
+
+func (m Match) options() []dbus.MatchOption {
+	options := []dbus.MatchOption{dbus.WithMatchInterface(m.Interface)}
+	if m.Sender != "" {
+		options = append(options, dbus.WithMatchSender(m.Sender))
+	}
+	if m.Member != "" {
+		options = append(options, dbus.WithMatchMember(m.Member))
+	}
+	if m.Path != "" {
+		options = append(options, dbus.WithMatchObjectPath(m.Path))
+	}
+	if m.Arg0 != "" {
+		options = append(options, dbus.WithMatchArg(0, m.Arg0))
+	}
+	return options
 }
 
 // Signals subscribes to signals. The channel gets every signal that reaches
-// this connection, so a reader compares name and path; it is closed when the
-// connection is.
+// this connection, and anybody on the bus can send one to it alone: so a reader
+// compares sender, name and path. It is closed when the connection is.
 func (c *Conn) Signals(ctx context.Context, matches ...Match) (<-chan *Signal, error) {
 	signals := make(chan *Signal, 16)
 	c.bus.Signal(signals)
-	for _, m := range matches {
-		options := []dbus.MatchOption{dbus.WithMatchSender(m.Sender), dbus.WithMatchInterface(m.Interface)}
-		if m.Arg0 != "" {
-			options = append(options, dbus.WithMatchArg(0, m.Arg0))
-		}
-		if err := c.bus.AddMatchSignalContext(ctx, options...); err != nil {
-			c.bus.RemoveSignal(signals)
-			return nil, fmt.Errorf("subscribing to %s: %w", m.Interface, explain(err))
-		}
+	if err := c.Subscribe(ctx, matches...); err != nil {
+		c.bus.RemoveSignal(signals)
+		return nil, err
 	}
 	return signals, nil
+}
+
+// Subscribe adds signals to those that the channels of Signals get.
+func (c *Conn) Subscribe(ctx context.Context, matches ...Match) error {
+	for _, m := range matches {
+		if err := c.bus.AddMatchSignalContext(ctx, m.options()...); err != nil {
+			return fmt.Errorf("subscribing to %s: %w", m.Interface, explain(err))
+		}
+	}
+	return nil
+}
+
+// Unsubscribe undoes one Subscribe of the same matches.
+func (c *Conn) Unsubscribe(ctx context.Context, matches ...Match) error {
+	for _, m := range matches {
+		if err := c.bus.RemoveMatchSignalContext(ctx, m.options()...); err != nil {
+			return fmt.Errorf("unsubscribing from %s: %w", m.Interface, explain(err))
+		}
+	}
+	return nil
+}
+
+// Owner returns the unique name of who has the name service now; ErrNoService if
+// nobody. Nothing is started for it.
+func (c *Conn) Owner(ctx context.Context, service string) (string, error) {
+	var owner string
+	err := c.Bus().Call(ctx, BusName+".GetNameOwner", service).Store(&owner)
+	return owner, err
 }
 
 // Object is an object of a service on the bus.

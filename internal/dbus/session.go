@@ -34,6 +34,15 @@ func SessionAddress(getenv func(string) string) (string, error) {
 	return "unix:path=" + dbus.EscapeBusAddressValue(socket), nil
 }
 
+// SystemAddress returns the address of the system bus: that which the environment
+// names, else its usual place. Whether there is one shows when it is dialed.
+func SystemAddress(getenv func(string) string) string {
+	if address := getenv("DBUS_SYSTEM_BUS_ADDRESS"); address != "" {
+		return address
+	}
+	return "unix:path=/var/run/dbus/system_bus_socket"
+}
+
 // Shared opens, at address, the one session connection of the process that
 // modules built on godbus share without a way to name another, and returns the
 // function that closes it. Closing ends whatever hangs on it, with an error or,

@@ -48,6 +48,7 @@ type Bus struct {
 	display string
 	daemon  *process
 	keyring *process
+	mocks   []*Mock
 }
 
 // Start starts a bus with no service on it. A display, as StartDisplay returns
@@ -122,7 +123,8 @@ func (b *Bus) Environ() []string {
 		"NO_AT_BRIDGE=1",
 	}
 	if b.Address != "" {
-		env = append(env, "DBUS_SESSION_BUS_ADDRESS="+b.Address)
+		// Nobody who is given this environment looks for the machine's own logind.
+		env = append(env, "DBUS_SESSION_BUS_ADDRESS="+b.Address, "DBUS_SYSTEM_BUS_ADDRESS="+b.Address)
 	}
 	if b.display != "" {
 		env = append(env, "DISPLAY="+b.display)
@@ -156,6 +158,9 @@ func (b *Bus) Processes() []int { return processesWith(b.tb, "HOME="+filepath.Jo
 
 // cleanup ends everything and fails the test if something stays.
 func (b *Bus) cleanup() {
+	for _, m := range b.mocks {
+		m.Stop()
+	}
 	if b.keyring != nil {
 		b.keyring.kill()
 	}

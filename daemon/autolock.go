@@ -111,10 +111,7 @@ func (a *autolock) use() {
 
 // nudge asks for another look at the times.
 func (a *autolock) nudge() {
-	select {
-	case a.again <- struct{}{}:
-	default:
-	}
+	notify(a.again)
 }
 
 // left returns how long the vault may stay open yet, and what ends that; nothing

@@ -163,6 +163,9 @@ func (s *settings) list() ipc.Config {
 		if s.force.Given(k) {
 			one.Source = configName
 		}
+		if k.Name == "lock_on" && len(supported()) == 0 {
+			one.Value, one.Source = config.Never, "system"
+		}
 		if o, ok := s.environment[k.Name]; ok {
 			one.Value, one.Source = o.value, o.variable
 		}
@@ -209,6 +212,33 @@ func (s *settings) lockTimes() (after, idle time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.force.LockAfter, s.force.LockIdle
+}
+
+// lockOn returns what locks the vault, as far as this system tells of it.
+func (s *settings) lockOn() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(s.force.LockOn), func(name string) bool { return !slices.Contains(supported(), name) })
+}
+
+// named returns what the file names as what locks the vault; nothing where it
+// leaves that to the default.
+func (s *settings) named() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, k := range config.Keys() {
+		if k.Name == "lock_on" && s.force.Given(k) {
+			return slices.Clone(s.force.LockOn)
+		}
+	}
+	return nil
+}
+
+// watches says whether the session is of any interest: it may lock the vault, or
+// tell that the machine has slept.
+func (s *settings) watches() bool {
+	after, idle := s.lockTimes()
+	return len(s.lockOn()) > 0 || after > 0 || idle > 0
 }
 
 // unlock returns what opens the vault after a lock: config.UnlockAuto or
@@ -264,7 +294,7 @@ func (d *Daemon) postConfig(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.unlockable(req); err != nil {
+	if err := d.applicable(req); err != nil {
 		return nil, err
 	}
 	noted := d.settings.logs()

@@ -42,7 +42,8 @@ type Config struct {
 	// own protection.
 	Warnings []ipc.Warning
 	// Getenv reads the environment for the OS keyring's sake (D-Bus address,
-	// display). None means an empty environment.
+	// display), and for that of the buses that tell of the person's session. None
+	// means an empty environment, and no session.
 	Getenv func(string) string
 	// Now is the clock; none means time.Now.
 	Now func() time.Time
@@ -80,6 +81,7 @@ type Daemon struct {
 	intake   *intake
 	rest     *rest
 	autolock *autolock
+	watch    *watch
 	pid      int
 	audit    *audit
 
@@ -102,17 +104,14 @@ func New(cfg Config) *Daemon {
 	if cfg.Uptime == nil {
 		cfg.Uptime = uptime
 	}
-	if cfg.Getenv == nil {
-		cfg.Getenv = func(string) string { return "" }
-	}
 	stop := make(chan struct{})
 	d := &Daemon{cfg: cfg, log: cfg.Log, now: cfg.Now, settings: newSettings(cfg), pid: os.Getpid(),
 		stop: stop, halt: sync.OnceFunc(func() { close(stop) })}
 	d.rest = newRest(d.resting)
-	d.autolock = newAutolock(d.settings, d.moment, d.lock)
+	d.autolock, d.watch = newAutolock(d.settings, d.moment, d.lock), newWatch()
 	d.audit = newAudit(d.settings.logs, d.storeLog, d.now)
 	if h := cfg.Handover; h != nil {
-		d.autolock.memory = h.memory()
+		d.autolock.memory, d.watch.held = h.memory(), h.Held
 	}
 	return d
 }
@@ -259,6 +258,8 @@ func (d *Daemon) serve(ctx context.Context, in *heritage) error {
 	})
 	tasks.Go(func() { d.settings.watch(ctx) })
 	tasks.Go(func() { d.autolock.run(ctx) })
+	tasks.Go(func() { d.watchSession(ctx) })
+	tasks.Go(func() { d.reopen(ctx) })
 	tasks.Go(func() {
 		if d.cfg.Handover != nil {
 			d.keeper.startLocked(ctx)
@@ -342,6 +343,7 @@ func (d *Daemon) configured() {
 	d.audit.turned(d.settings.logs())
 	d.intake.nudge()
 	d.autolock.nudge()
+	notify(d.watch.again)
 }
 
 // policy is what the keeper goes by now.
@@ -353,6 +355,13 @@ func (d *Daemon) policy() policy {
 
 func (d *Daemon) keyfile() string { return filepath.Join(d.cfg.Profile.Dir, "vault.key") }
 
+func (d *Daemon) getenv(name string) string {
+	if d.cfg.Getenv == nil {
+		return ""
+	}
+	return d.cfg.Getenv(name)
+}
+
 // store makes the keystore of one type, as the keeper asks for it.
 func (d *Daemon) store(t keystore.Type, pass secret.Bytes, waiting func(bool)) (keystore.Store, error) {
 	if d.cfg.Keyring != nil && (t == keystore.TypeKeyring || t == keystore.TypeMemory) {
@@ -360,7 +369,7 @@ func (d *Daemon) store(t keystore.Type, pass secret.Bytes, waiting func(bool)) (
 	}
 	switch t {
 	case keystore.TypeKeyring:
-		return keystore.NewKeyring(keystore.KeyringConfig{Getenv: d.cfg.Getenv, Waiting: waiting}), nil
+		return keystore.NewKeyring(keystore.KeyringConfig{Getenv: d.getenv, Waiting: waiting}), nil
 	case keystore.TypePassphrase:
 		return keystore.NewPassphrase(pass, d.cfg.Cost), nil
 	case keystore.TypeKeyfile:

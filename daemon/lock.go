@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/o2fa/o2fa/daemon/internal/config"
 	"github.com/o2fa/o2fa/daemon/internal/keystore"
@@ -52,6 +53,7 @@ func (d *Daemon) moment() moment { return moment{up: d.cfg.Uptime(), wall: d.now
 // vain again and again holds no vault open.
 func (d *Daemon) served(r route) func(*http.Request) (any, error) {
 	return func(req *http.Request) (any, error) {
+		d.watch.seen()
 		d.autolock.settle(req.Context())
 		reply, err := r.act(req)
 		if r.uses && err == nil {
@@ -61,9 +63,12 @@ func (d *Daemon) served(r route) func(*http.Request) (any, error) {
 	}
 }
 
-// unlockable refuses a configuration after which a lock would wait for a
-// passphrase that there is not.
-func (d *Daemon) unlockable(req ipc.ConfigRequest) error {
+// applicable refuses a configuration after which a lock would wait for a
+// passphrase that there is not, or for an event that this system tells nobody of.
+func (d *Daemon) applicable(req ipc.ConfigRequest) error {
+	if names := untold(config.Split(req.Set["lock_on"])); len(names) > 0 {
+		return &ipc.Error{Code: ipc.CodeInvalid, Message: "this system does not tell the daemon of " + strings.Join(names, ", "), Hint: "o2fa config set lock_idle 10m"}
+	}
 	_, _, vault := d.keeper.status()
 	if req.Set["unlock"] != config.UnlockPassphrase || vault == nil || hasSlot(vault, keystore.TypePassphrase) {
 		return nil
@@ -77,5 +82,5 @@ func (d *Daemon) lockWarnings(vault *ipc.VaultStatus) (list []ipc.Warning) {
 		list = append(list, ipc.Warning{Code: "unlock", Message: `unlock = "passphrase" has no effect: the vault has no passphrase, and any key slot opens it after a lock`,
 			Hint: "o2fa key add passphrase"})
 	}
-	return list
+	return append(list, d.watchWarnings()...)
 }

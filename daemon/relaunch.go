@@ -38,6 +38,7 @@ type Handover struct {
 	LockedAt time.Time      `json:"locked_at"`
 	Opened   handedMoment   `json:"opened"` // as lockMemory has them
 	Used     handedMoment   `json:"used"`
+	Held     []string       `json:"held,omitempty"` // who said that the screen is locked, or the machine asleep
 	passed
 
 	heritage *heritage // as it stands in this process; nil before it is taken over
@@ -110,7 +111,7 @@ func (d *Daemon) leave() {
 // relaunch executes o2fad again. It returns only when that fails, with a daemon
 // that goes on in this image, locked as the next one would be.
 func (d *Daemon) relaunch(in *heritage) *Daemon {
-	h := &Handover{Format: handoverFormat, Started: d.started, heritage: in}
+	h := &Handover{Format: handoverFormat, Started: d.started, Held: d.watch.held, heritage: in}
 	h.remember(d.autolock.remember())
 	err := h.pass()
 	if err == nil {

@@ -9,8 +9,8 @@ import (
 // lockTimes says what the keys with a time to lock take.
 const lockTimes = "0s, or a time from 1s to 720h, such as 10m"
 
-// never is the value of lock_on that names nothing.
-const never = "never"
+// Never is the value of lock_on that names nothing.
+const Never = "never"
 
 // putLockTime reads the value of such a key.
 func putLockTime(into *time.Duration, value string) bool {
@@ -32,9 +32,9 @@ func short(d time.Duration) string {
 }
 
 // lockEvents reads the value of lock_on, and returns what it names in the order
-// of LockEvents. never goes with nothing else.
+// of LockEvents. Never goes with nothing else.
 func lockEvents(value string) (events []string, ok bool) {
-	if value == never {
+	if value == Never {
 		return nil, true
 	}
 	named := strings.Split(value, ",")
@@ -45,4 +45,10 @@ func lockEvents(value string) (events []string, ok bool) {
 		}
 	}
 	return slices.DeleteFunc(LockEvents(), func(event string) bool { return !slices.Contains(named, event) }), true
+}
+
+// Split returns what the value of lock_on names, if it is one: else nothing.
+func Split(value string) []string {
+	events, _ := lockEvents(value)
+	return events
 }

@@ -19,7 +19,7 @@ const (
 	// occasion is waited for: Nudge.
 	lostTries = 10
 	// nudgeEvery is how far apart such occasions are, in seconds.
-	nudgeEvery = 10
+	nudgeEvery = 1
 )
 
 // Supported returns the events that this system can tell of.
@@ -27,7 +27,9 @@ func Supported() []Event { return []Event{Locked, Sleeping, Ended} }
 
 // Run listens until ctx ends.
 func (w *Watcher) Run(ctx context.Context) {
-	w.looking = len(w.lines)
+	w.mu.Lock()
+	w.begun, w.looking = true, len(w.lines)
+	w.mu.Unlock()
 	var tasks sync.WaitGroup
 	tasks.Go(func() { w.follow(ctx, &w.lines[0], w.dialSystem, w.listenSystem) })
 	tasks.Go(func() { w.follow(ctx, &w.lines[1], w.dialSession, w.listenSession) })

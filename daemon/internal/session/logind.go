@@ -77,14 +77,16 @@ func (w *Watcher) listenSystem(ctx context.Context, conn *dbus.Conn, looked func
 	}
 }
 
-// leave lets the machine sleep.
+// leave ends listening, and lets the machine sleep.
 func (l *logind) leave() {
 	l.w.hears(teller, false)
 	l.release()
 }
 
+// release lets the machine sleep. Where the process is about to be replaced, that
+// does it: the descriptor ends with the image.
 func (l *logind) release() {
-	if l.inhibitor != nil {
+	if l.inhibitor != nil && !l.w.Leaving() {
 		l.inhibitor.Close()
 		l.inhibitor = nil
 	}

@@ -39,6 +39,9 @@ type Config struct {
 	// Handle is called for each event, for one at a time and in their order. The
 	// machine goes to sleep when it returns, or after about five seconds.
 	Handle func(context.Context, Event)
+	// Leaving says that the process is about to be replaced. Then the machine's
+	// sleep waits until that is done.
+	Leaving func() bool
 	// Held is what Watcher.Held returned in a process that this one follows: what
 	// is over by now becomes the event Back.
 	Held []string
@@ -55,6 +58,7 @@ type Watcher struct {
 	holders map[string]bool // who says that the screen is locked, or the machine asleep
 	known   map[string]bool // who has said anything yet
 	heard   map[string]bool // whom there is to listen to
+	begun   bool            // Run was called
 	looking int             // sources that have not told their first state yet
 	owed    bool            // the event Back, when they have
 
@@ -92,6 +96,14 @@ func (w *Watcher) Hears(e Event) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.heard[teller] || e == Locked && len(w.heard) > 0
+}
+
+// Deaf says that nobody would tell of the event e, as far as that is known yet.
+func (w *Watcher) Deaf(e Event) bool {
+	w.mu.Lock()
+	looking := !w.begun || w.looking > 0
+	w.mu.Unlock()
+	return !looking && !w.Hears(e)
 }
 
 // Nudge says that the daemon is being used, which is an occasion to look for a

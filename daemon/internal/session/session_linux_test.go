@@ -28,7 +28,7 @@ type listener struct {
 func listen(tb testing.TB, bus *dbustest.Bus, held ...string) *listener {
 	tb.Helper()
 	l := &listener{tb: tb}
-	l.Watcher = session.New(session.Config{Getenv: bus.Getenv, Log: slog.New(slog.DiscardHandler), Held: held,
+	l.Watcher = session.New(session.Config{Getenv: bus.Getenv, Log: slog.New(slog.DiscardHandler), Held: held, Leaving: func() bool { return false },
 		Handle: func(_ context.Context, e session.Event) {
 			l.mu.Lock()
 			l.events = append(l.events, e)

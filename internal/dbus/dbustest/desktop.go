@@ -173,7 +173,7 @@ func (m *Mock) Inhibitors() (list [][4]string) {
 // listen, and to each connection alone, which nobody has to listen for.
 func (b *Bus) Forge(path, signal string, value bool) {
 	b.tb.Helper()
-	need(b.tb, "dbus-send", "dbus")
+	Need(b.tb, "dbus-send", "dbus")
 	var names []string
 	b.with(func(ctx context.Context, conn *dbus.Conn) error {
 		return conn.Bus().Call(ctx, dbus.BusName+".ListNames").Store(&names)

@@ -37,6 +37,7 @@ var law = map[string][]string{
 	"daemon/internal/vault":           {"daemon/internal/seal", mechanisms},
 	"daemon/internal/keystore/...":    {"daemon/internal/keystore/...", mechanisms},
 	"daemon/internal/config":          {mechanisms},
+	"daemon/internal/session":         {mechanisms},
 	"daemon/internal/clipboard":       {mechanisms},
 	"daemon/internal/interchange/...": {"daemon/internal/interchange/...", "totp", mechanisms},
 

@@ -168,7 +168,7 @@ func setupScript(env *testscript.Env, p binaries) error {
 	}
 	env.Vars = append(env.Vars, "HOME="+home, "USERPROFILE="+home, "XDG_RUNTIME_DIR="+run, "PATH="+path,
 		"O2FA_KEYSTORE=keyfile", "O2FA_SOCKET=", "OPEN2FA_DIR=", "OPEN2FA_UUID=", "OPEN2FA_API_URL=",
-		"DBUS_SESSION_BUS_ADDRESS=", "DISPLAY=", "WAYLAND_DISPLAY=", "CANARY_FILE="+filepath.Join(secrets, "canary"))
+		"DBUS_SESSION_BUS_ADDRESS=", "DBUS_SYSTEM_BUS_ADDRESS=unix:path="+filepath.Join(run, "no-bus"), "DISPLAY=", "WAYLAND_DISPLAY=", "CANARY_FILE="+filepath.Join(secrets, "canary"))
 	vars := env.Vars
 	b.environ = func(name string) string {
 		for _, v := range slices.Backward(vars) {
@@ -453,7 +453,7 @@ func lookProgram(ts *testscript.TestScript, name string) string {
 func scriptEnv(ts *testscript.TestScript) []string {
 	env := []string{"GOCOVERDIR=" + os.Getenv("GOCOVERDIR")}
 	for _, name := range []string{"HOME", "USERPROFILE", "PATH", "TMPDIR", "XDG_RUNTIME_DIR", "OPEN2FA_DIR", "OPEN2FA_UUID", "OPEN2FA_API_URL",
-		"O2FA_SOCKET", "O2FA_KEYSTORE", "O2FA_PASSPHRASE_FILE", "COMPLETE_LINE", "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "SYSTEMROOT"} {
+		"O2FA_SOCKET", "O2FA_KEYSTORE", "O2FA_PASSPHRASE_FILE", "COMPLETE_LINE", "DBUS_SESSION_BUS_ADDRESS", "DBUS_SYSTEM_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "SYSTEMROOT"} {
 		env = append(env, name+"="+ts.Getenv(name))
 	}
 	return env

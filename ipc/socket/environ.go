@@ -13,9 +13,9 @@ var inherited = []string{
 	// who and where
 	"HOME", "USER", "LOGNAME", "PATH", "TMPDIR", "TZ",
 	"LANG", "LC_ALL", "LC_CTYPE", "LC_MESSAGES",
-	// the session: keyring, its prompt, clipboard
+	// the session: keyring, its prompt, clipboard; who tells of its lock and its end
 	"XDG_RUNTIME_DIR", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_SESSION_TYPE", "XDG_CURRENT_DESKTOP",
-	"DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "XAUTHORITY", "WAYLAND_DISPLAY",
+	"DBUS_SESSION_BUS_ADDRESS", "DBUS_SYSTEM_BUS_ADDRESS", "DISPLAY", "XAUTHORITY", "WAYLAND_DISPLAY",
 	// ours; OPEN2FA_DIR is set to the resolved directory
 	"OPEN2FA_API_URL", "OPEN2FA_UUID", "O2FA_KEYSTORE", "O2FA_PASSPHRASE_FILE",
 	// how sync reaches the network

@@ -1,4 +1,4 @@
-//go:build !windows && (!unix || darwin)
+//go:build !unix || darwin
 
 package session
 

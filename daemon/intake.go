@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -131,6 +132,10 @@ func (in *intake) look(ctx context.Context, create bool) {
 	in.looking.Lock()
 	defer in.looking.Unlock()
 	in.stir()
+	if err := in.keeper.check(ctx); errors.Is(err, ipc.ErrLocked) || errors.Is(err, ipc.ErrWaiting) {
+		in.postpone()
+		return
+	}
 	data, err := secretsfile.Read(in.path)
 	defer clear(data)
 	if err != nil {
@@ -178,6 +183,16 @@ func (in *intake) unchanged(ctx context.Context, data []byte) (rows int, same bo
 		return nil
 	})
 	return rows, err == nil && same
+}
+
+// postpone notes that the file is to be read as soon as the vault is open. Until
+// then its secrets have no business in memory.
+func (in *intake) postpone() {
+	_, err := os.Stat(in.path)
+	in.update(func() {
+		in.seen.Present = err == nil
+		in.seen.NeedLook = in.seen.Present
+	})
 }
 
 // refuse notes a file that is not there or cannot be used as a whole. Neither

@@ -43,11 +43,12 @@ func (d *Daemon) status(ctx context.Context, secrets bool) ipc.Status {
 	s := ipc.Status{
 		Release: o2fa.Version(), API: ipc.Version, PID: d.pid, Started: d.started.UTC().Format(time.RFC3339),
 		Executable: d.exe.path, Profile: p.ID, Dir: p.Dir, Socket: p.Socket, Log: p.LogFile(),
-		SecretsFile: d.intake.report(), Account: d.account(secrets),
+		SecretsFile: d.intake.report(),
 		APIURL:   strings.TrimRight(cmp.Or(d.cfg.APIURL, syncapi.DefaultAPIURL), "/"),
 		Warnings: append([]ipc.Warning(nil), d.cfg.Warnings...),
 	}
 	s.State, s.Problem, s.Vault = d.keeper.status()
+	s.Account = d.account(s.State, secrets)
 	s.LockStatus = d.autolock.status(s.State, d.now())
 	s.Warnings = append(s.Warnings, d.relaunchWarning()...)
 	s.Warnings = append(s.Warnings, d.settings.warnings()...)
@@ -162,10 +163,19 @@ func fileWarnings(s ipc.Status) []ipc.Warning {
 }
 
 // account is open2fa's identity of the profile: the environment's, else the file's.
-func (d *Daemon) account(secrets bool) *ipc.Account {
+// While the vault is locked only its source is told: it goes with the keys.
+func (d *Daemon) account(state ipc.State, secrets bool) *ipc.Account {
 	text, source := d.cfg.UUID, "OPEN2FA_UUID"
 	if text == "" {
 		source = d.uuidFile()
+	}
+	if state == ipc.StateLocked || state == ipc.StateWaiting {
+		if !d.uuidGiven() {
+			return nil
+		}
+		return &ipc.Account{Source: source}
+	}
+	if text == "" {
 		info, err := os.Stat(source)
 		if err != nil || !info.Mode().IsRegular() || info.Size() > maxUUIDFile {
 			return nil

@@ -106,7 +106,7 @@ type SecretsFileStatus struct {
 	Problem  string       `json:"problem,omitempty"`   // why the whole file was left alone
 	Rejected []RowProblem `json:"rejected,omitempty"`  // rows that were left alone
 	TakenAt  string       `json:"taken_at,omitempty"`  // RFC 3339 of the last complete look
-	NeedLook bool         `json:"need_look,omitempty"` // it changed while the vault was locked
+	NeedLook bool         `json:"need_look,omitempty"` // it is read when the vault is unlocked
 }
 
 // RowProblem names one row of secrets.json by its position, first is 1.

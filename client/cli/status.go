@@ -59,9 +59,13 @@ func showInfo(inv *command.Invocation, s ipc.Status) {
 	case s.State != ipc.StateUninitialized:
 		count = "unknown, the vault is not open"
 	}
-	account := s.Account
-	if account == nil {
-		account = &ipc.Account{}
+	account := ipc.Account{}
+	if s.Account != nil {
+		account = *s.Account
+	}
+	if account.UUID == "" && account.Source != "" {
+		account.UUID = "not read while the vault is locked"
+		account.ID, account.Secret = account.UUID, account.UUID
 	}
 	inv.Printf("\n========== Open2FA INFO/STATUS ==========\n(add -s to show uncensored secrets)\n\n")
 	inv.Printf("Open2FA Directory: %s\nOpen2FA Remote API URL: %s\nNumber of secrets: %s\n",
@@ -171,6 +175,9 @@ func showSecretsFile(inv *command.Invocation, f *ipc.SecretsFileStatus) {
 		return
 	case f.Problem != "":
 		inv.Printf("Secrets file: %s, left alone: %s\n", command.Escape(f.Path), command.Escape(f.Problem))
+	case f.NeedLook && f.Rows == 0:
+		inv.Printf("Secrets file: %s, read when the vault is unlocked\n", command.Escape(f.Path))
+		return
 	default:
 		inv.Printf("Secrets file: %s, %s in clear\n", command.Escape(f.Path), plural(f.Rows, "secret", "secrets"))
 	}

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -130,15 +129,20 @@ func (d *Daemon) relaunch(in *heritage) *Daemon {
 	return New(cfg)
 }
 
-// relaunchWarning says that keys may be left in memory although it was asked to
-// forget them.
-func (d *Daemon) relaunchWarning() []ipc.Warning {
-	if d.cfg.Handover == nil || d.cfg.Handover.failed == nil {
-		return nil
+// memoryWarnings say where keys may be found that should not be there.
+func (d *Daemon) memoryWarnings() (list []ipc.Warning) {
+	if v := d.keeper.vaultNow(); v != nil {
+		if err := v.Exposed(); err != nil {
+			list = append(list, ipc.Warning{Code: "memory", Message: "the vault key may be written to swap while the vault is open: " + err.Error(),
+				Hint: "allow this user some locked memory (ulimit -l)"})
+		}
 	}
-	return []ipc.Warning{{Code: "relaunch",
-		Message: "locking wiped what it could, but did not replace the process: root may find traces of keys in its memory (" + d.cfg.Handover.failed.Error() + ")",
-		Hint:    "kill " + strconv.Itoa(d.pid) + ", which ends the daemon; the next command starts it"}}
+	if h := d.cfg.Handover; h != nil && h.failed != nil {
+		list = append(list, ipc.Warning{Code: "relaunch",
+			Message: "locking wiped what it could, but did not replace the process: root may find traces of keys in its memory: " + h.failed.Error(),
+			Hint:    fmt.Sprintf("kill %d ends the daemon; the next command starts it", d.pid)})
+	}
+	return list
 }
 
 // byNext is the reply of a handler whose request the next image answers.

@@ -44,13 +44,13 @@ func (d *Daemon) status(ctx context.Context, secrets bool) ipc.Status {
 		Release: o2fa.Version(), API: ipc.Version, PID: d.pid, Started: d.started.UTC().Format(time.RFC3339),
 		Executable: d.exe.path, Profile: p.ID, Dir: p.Dir, Socket: p.Socket, Log: p.LogFile(),
 		SecretsFile: d.intake.report(),
-		APIURL:   strings.TrimRight(cmp.Or(d.cfg.APIURL, syncapi.DefaultAPIURL), "/"),
-		Warnings: append([]ipc.Warning(nil), d.cfg.Warnings...),
+		APIURL:      strings.TrimRight(cmp.Or(d.cfg.APIURL, syncapi.DefaultAPIURL), "/"),
+		Warnings:    append([]ipc.Warning(nil), d.cfg.Warnings...),
 	}
 	s.State, s.Problem, s.Vault = d.keeper.status()
 	s.Account = d.account(s.State, secrets)
 	s.LockStatus = d.autolock.status(s.State, d.now())
-	s.Warnings = append(s.Warnings, d.relaunchWarning()...)
+	s.Warnings = append(s.Warnings, d.memoryWarnings()...)
 	s.Warnings = append(s.Warnings, d.settings.warnings()...)
 	s.Warnings = append(s.Warnings, warnings(s)...)
 	s.Warnings = append(s.Warnings, d.lockWarnings(s.Vault)...)

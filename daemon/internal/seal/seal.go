@@ -12,10 +12,11 @@
 package seal
 
 import (
+	"crypto/cipher"
 	"crypto/rand"
+	"crypto/subtle"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"math"
 )
 
@@ -38,30 +39,44 @@ const mark = 0x80
 // only an attacker would gain by it.
 var ErrOpen = errors.New("sealed data does not open")
 
-// ErrKeySize is returned for a key that does not have KeySize bytes.
-var ErrKeySize = errors.New("key has not 32 bytes")
+// ErrKeySize is returned for a key that does not have KeySize bytes, or was wiped.
+var ErrKeySize = errors.New("key has not 32 bytes, or zeros alone")
 
-// Key seals and opens. It holds the expanded AES key and nothing else, so the
-// raw bytes need not be kept beside it. Safe for concurrent use but for Wipe.
-type Key struct{ x xaes }
+// Key seals and opens. It refers to the raw bytes that it was made from, wherever
+// they are kept, and expands them for each use: what of that stays in Go's memory
+// is garbage, not a second place where the key lives. Safe for concurrent use
+// but for Wipe.
+type Key struct{ raw []byte }
 
-// NewKey expands raw, which must have KeySize bytes (else ErrKeySize) and stays
-// the caller's, to be wiped.
+// NewKey returns the key of raw, which must have KeySize bytes (else ErrKeySize).
+// They stay the caller's, to be wiped, and must not change before that. Whoever
+// wipes them wipes the key: use of it panics then, as it would seal under another
+// one. A key of zeros is none.
 func NewKey(raw []byte) (*Key, error) {
-	if len(raw) != KeySize {
+	if !usable(raw) {
 		return nil, ErrKeySize
 	}
-	x, err := newXAES(raw)
-	if err != nil {
-		return nil, fmt.Errorf("expanding key: %w", err)
-	}
-	return &Key{x}, nil
+	return &Key{raw}, nil
 }
 
-// Wipe clears what of the key can be reached, which is K1 of the derivation,
-// and lets go of the expanded AES key, which cannot. Nobody may be using k;
-// later use panics, as it would seal under another key.
-func (k *Key) Wipe() { k.x = xaes{} }
+// usable reports whether raw is a key, and not what a wipe has left of one.
+func usable(raw []byte) bool {
+	var none [KeySize]byte
+	return len(raw) == KeySize && subtle.ConstantTimeCompare(raw, none[:]) == 0
+}
+
+// Wipe lets go of the raw bytes. Nobody may be using k.
+func (k *Key) Wipe() { k.raw = nil }
+
+// gcm returns the AEAD for nonce.
+func (k *Key) gcm(nonce []byte) cipher.AEAD {
+	if !usable(k.raw) {
+		panic("seal: use of a key that was wiped")
+	}
+	x := expand(k.raw)
+	defer clear(x.k1[:])
+	return x.gcm(nonce)
+}
 
 // Seal returns the envelope of plaintext. The same purpose and context open it
 // again. It panics for a purpose that does not exist.
@@ -87,7 +102,7 @@ func (k *Key) sealWith(nonce []byte, p Purpose, context, plaintext []byte) []byt
 func (k *Key) sealPadded(out []byte, p Purpose, context []byte) []byte {
 	nonce := out[1 : 1+nonceSize]
 	head, body := out[:1+nonceSize], out[1+nonceSize:]
-	return k.x.gcm(nonce).Seal(head, nonce[nonceSize/2:], body, additional(p, context))
+	return k.gcm(nonce).Seal(head, nonce[nonceSize/2:], body, additional(p, context))
 }
 
 // Open returns the plaintext of an envelope, or ErrOpen.
@@ -106,7 +121,7 @@ func (k *Key) AppendOpen(dst []byte, p Purpose, context, envelope []byte) ([]byt
 	}
 	nonce := envelope[1 : 1+nonceSize]
 	body := envelope[1+nonceSize:]
-	out, err := k.x.gcm(nonce).Open(dst, nonce[nonceSize/2:], body, additional(p, context))
+	out, err := k.gcm(nonce).Open(dst, nonce[nonceSize/2:], body, additional(p, context))
 	if err != nil {
 		return nil, ErrOpen
 	}

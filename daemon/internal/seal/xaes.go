@@ -19,15 +19,10 @@ type xaes struct {
 	k1    [aes.BlockSize]byte // CMAC's subkey for a complete last block
 }
 
-// newXAES expands key, which has KeySize bytes and is not kept.
-func newXAES(key []byte) (xaes, error) {
-	var x xaes
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return x, err
-	}
-	x.block = block
-	block.Encrypt(x.k1[:], x.k1[:])
+// expand makes ready key, which has KeySize bytes and is not kept.
+func expand(key []byte) xaes {
+	x := xaes{block: newCipher(key)}
+	x.block.Encrypt(x.k1[:], x.k1[:])
 	// Doubling in GF(2^128), without a branch on the secret top bit.
 	var carry byte
 	for i := len(x.k1) - 1; i >= 0; i-- {
@@ -36,7 +31,7 @@ func newXAES(key []byte) (xaes, error) {
 		carry = next
 	}
 	x.k1[len(x.k1)-1] ^= carry * 0b10000111
-	return x, nil
+	return x
 }
 
 // derive fills key with the AES-256-GCM key for the first half of nonce.
@@ -54,16 +49,20 @@ func (x *xaes) derive(key *[KeySize]byte, nonce []byte) {
 
 // gcm returns the AEAD for nonce; it takes the second half of nonce as its own.
 func (x *xaes) gcm(nonce []byte) cipher.AEAD {
-	key := new([KeySize]byte)
-	defer clear(key[:])
-	x.derive(key, nonce)
-	block, err := aes.NewCipher(key[:])
-	if err != nil {
-		panic(err) // only another length of key is refused
-	}
-	aead, err := cipher.NewGCM(block)
+	derived := new([KeySize]byte)
+	defer clear(derived[:])
+	x.derive(derived, nonce)
+	aead, err := cipher.NewGCM(newCipher(derived[:]))
 	if err != nil {
 		panic(err) // only another block size is refused
 	}
 	return aead
+}
+
+func newCipher(key []byte) cipher.Block {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		panic(err) // only another length of key is refused
+	}
+	return block
 }

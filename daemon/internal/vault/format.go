@@ -5,12 +5,12 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
-	"hash"
-	"sync"
+	"errors"
 	"sync/atomic"
 
 	bolt "go.etcd.io/bbolt"
 
+	"github.com/o2fa/o2fa/daemon/internal/keypage"
 	"github.com/o2fa/o2fa/daemon/internal/seal"
 )
 
@@ -73,14 +73,15 @@ const (
 	infoFingerprint = "o2fa/vault/fingerprint" // Fingerprint
 )
 
-// keys are what an unlocked vault holds. The raw vault key is not among them:
-// it is wiped as soon as it is expanded. Who needs it again, to wrap it for
-// another slot, opens a slot key with seal and the slot with that.
+// keys are what an unlocked vault holds. The bytes of all of them lie in one page,
+// and nowhere else but for the moment of each use.
 //
 // Locking must not wait for a call that is still using them, nor wipe them
 // under its hands, which would seal a record that nothing opens. So they are
 // counted, and whoever lets go of them last wipes them.
 type keys struct {
+	page        *keypage.Page
+	raw         []byte // the vault key; in page, as what index and fingerprint hold
 	seal        *seal.Key
 	index       mac
 	fingerprint mac
@@ -95,64 +96,61 @@ func (k *keys) release() {
 		return
 	}
 	k.seal.Wipe()
-	k.index.wipe()
-	k.fingerprint.wipe()
+	k.page.Free()
 }
 
 // newKeys derives the keys from the raw vault key, which stays the caller's. The
 // caller is their first user.
 func newKeys(raw []byte, vault [16]byte) (*keys, error) {
-	sealer, err := seal.NewKey(raw)
-	if err != nil {
-		return nil, err
+	if len(raw) != seal.KeySize {
+		return nil, seal.ErrKeySize
 	}
-	k := &keys{seal: sealer}
+	k := &keys{page: keypage.New()}
+	mem := k.page.Bytes()
+	for i, part := range []*[]byte{&k.raw, &k.index.key, &k.fingerprint.key} {
+		*part = mem[i*seal.KeySize:][:seal.KeySize:seal.KeySize]
+	}
+	copy(k.raw, raw)
 	k.users.Store(1)
-	for _, m := range []struct {
-		to   *mac
-		info string
-	}{{&k.index, infoIndex}, {&k.fingerprint, infoFingerprint}} {
-		derived, err := hkdf.Key(sha256.New, raw, vault[:], m.info, sha256.Size)
-		if err != nil {
-			return nil, err
-		}
-		m.to.h = hmac.New(sha256.New, derived)
-		clear(derived)
+	var err error
+	if k.seal, err = seal.NewKey(k.raw); err == nil {
+		err = errors.Join(k.index.derive(raw, vault, infoIndex), k.fingerprint.derive(raw, vault, infoFingerprint))
+	}
+	if err != nil {
+		k.page.Free()
+		return nil, err
 	}
 	return k, nil
 }
 
-// mac is HMAC-SHA256 under one key, prepared once and shared.
-type mac struct {
-	mu  sync.Mutex
-	h   hash.Hash // guarded by mu
-	sum [sha256.Size]byte
+// mac is HMAC-SHA256 under one key, made ready for each use.
+type mac struct{ key []byte }
+
+// derive sets the key.
+func (m mac) derive(raw []byte, vault [16]byte, info string) error {
+	derived, err := hkdf.Key(sha256.New, raw, vault[:], info, len(m.key))
+	copy(m.key, derived)
+	clear(derived)
+	return err
 }
 
 // of returns the first 16 bytes of the MAC over kind and parts, each with its
 // length, so that no two inputs run into each other.
-func (m *mac) of(kind string, parts ...[]byte) (out [16]byte) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.h.Reset()
+func (m mac) of(kind string, parts ...[]byte) (out [16]byte) {
+	h := hmac.New(sha256.New, m.key)
 	var n [4]byte
 	write := func(b []byte) {
 		binary.BigEndian.PutUint32(n[:], uint32(len(b)))
-		m.h.Write(n[:])
-		m.h.Write(b)
+		h.Write(n[:])
+		h.Write(b)
 	}
 	write([]byte(kind))
 	for _, p := range parts {
 		write(p)
 	}
-	copy(out[:], m.h.Sum(m.sum[:0]))
+	var sum [sha256.Size]byte
+	copy(out[:], h.Sum(sum[:0]))
 	return out
-}
-
-// wipe lets go of the key, which Go's HMAC offers no way to clear.
-func (m *mac) wipe() {
-	m.h = nil
-	clear(m.sum[:])
 }
 
 // slotContext binds a wrapped vault key to its vault and to the slot's header.

@@ -2,9 +2,7 @@ package vault
 
 import (
 	"bytes"
-	"crypto/hkdf"
 	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -117,11 +115,6 @@ func (v *Vault) replaceBy(tmp string, s NewSlot, opt Options) (*Vault, error) {
 // resealed writes everything that the vault holds to a new file beside it, under
 // a new key and with these slots, and syncs it.
 func (v *Vault) resealed(slots []NewSlot) (tmp string, err error) {
-	old, err := v.rawKey()
-	if err != nil {
-		return "", err
-	}
-	defer clear(old)
 	raw := make([]byte, seal.KeySize)
 	defer clear(raw)
 	rand.Read(raw) // does not fail: it ends the process instead
@@ -135,34 +128,18 @@ func (v *Vault) resealed(slots []NewSlot) (tmp string, err error) {
 		return "", err
 	}
 	defer k.release()
-	fingerprint, err := v.fingerprintKey(k, old)
-	if err != nil {
-		return "", err
-	}
-	defer clear(fingerprint)
 	if tmp, err = tempFile(v.path); err != nil {
 		return "", err
 	}
 	c := &copier{v: v, from: k, to: next}
 	err = withNew(tmp, func(db *bolt.DB) error {
 		c.db = db
-		return c.all(slots, raw, fingerprint)
+		return c.all(slots, raw, k.fingerprint.key)
 	})
 	if err != nil {
 		return "", errors.Join(err, os.Remove(tmp))
 	}
 	return tmp, nil
-}
-
-// fingerprintKey returns the key of Fingerprint. It stays the same when the vault
-// key changes: what the daemon compares, such as the rows of secrets.json taken
-// last, would all look new.
-func (v *Vault) fingerprintKey(k *keys, raw []byte) ([]byte, error) {
-	key, err := v.readMeta(k, metaFingerprint)
-	if key != nil || err != nil {
-		return key, err
-	}
-	return hkdf.Key(sha256.New, raw, v.id[:], infoFingerprint, sha256.Size)
 }
 
 // withNew opens a new database for f, without a sync for each transaction, and
@@ -223,7 +200,9 @@ func (c *copier) all(slots []NewSlot, raw, fingerprint []byte) error {
 	return nil
 }
 
-// begin writes what is in clear, and the slots.
+// begin writes what is in clear, the slots, and the key of Fingerprint. That one
+// stays the same when the vault key changes: what the daemon compares, such as the
+// rows of secrets.json taken last, would all look new.
 func (c *copier) begin(tx *bolt.Tx, slots []NewSlot, raw, fingerprint []byte) error {
 	if err := populateHeader(tx, c.v.id); err != nil {
 		return err

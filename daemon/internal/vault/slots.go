@@ -16,16 +16,11 @@ import (
 // ErrExists if there is one of that id. It cannot be undone, only removed by
 // Rekey.
 func (v *Vault) AddSlot(s NewSlot) error {
-	raw, err := v.rawKey()
-	if err != nil {
-		return fmt.Errorf("adding key slot: %w", err)
-	}
-	defer clear(raw)
-	err = v.Update("", func(tx *Tx) error {
+	err := v.Update("", func(tx *Tx) error {
 		if header, err := tx.get(bucketSlot, s.ID[:]); header != nil || err != nil {
 			return errors.Join(err, ErrExists)
 		}
-		puts, err := slotRecords(v.id, s, raw, tx.k.seal)
+		puts, err := slotRecords(v.id, s, tx.k.raw, tx.k.seal)
 		if err != nil {
 			return err
 		}
@@ -66,33 +61,6 @@ func (v *Vault) SlotKey(id [16]byte) (secret.Bytes, error) {
 		return secret.Bytes{}, corrupt("a slot's key does not open")
 	}
 	return secret.New(raw), nil
-}
-
-// rawKey returns the vault key, which no unlocked vault holds: through the first
-// slot whose key opens its wrapping. The caller wipes it.
-func (v *Vault) rawKey() ([]byte, error) {
-	if !v.Unlocked() {
-		return nil, ErrLocked
-	}
-	slots, err := v.Slots()
-	if err != nil {
-		return nil, err
-	}
-	err = corrupt("no slot opens with the key that is kept for it")
-	for _, s := range slots {
-		key, keyErr := v.SlotKey(s.ID)
-		if keyErr != nil {
-			err = keyErr
-			continue
-		}
-		raw, slotErr := v.openSlot(s.ID, key)
-		key.Wipe()
-		if slotErr == nil {
-			return raw, nil
-		}
-		err = slotErr
-	}
-	return nil, err
 }
 
 // slotRecord is one value that a slot has, under its id.

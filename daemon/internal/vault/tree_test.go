@@ -178,7 +178,7 @@ func TestHarmfulValue(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer v.Close()
-	if v.keys, err = newKeys(make([]byte, 32), v.id); err != nil { // any will do
+	if v.keys, err = newKeys(bytes.Repeat([]byte{1}, 32), v.id); err != nil { // any will do
 		t.Fatal(err)
 	}
 	v.live = len(ids)

@@ -2,8 +2,6 @@ package vault
 
 import (
 	"bytes"
-	"crypto/hmac"
-	"crypto/sha256"
 	"fmt"
 
 	bolt "go.etcd.io/bbolt"
@@ -93,10 +91,10 @@ func (v *Vault) readOwn(k *keys) (live, trashed int, err error) {
 	}
 	k.device = string(device)
 	fingerprint, err := v.readMeta(k, metaFingerprint)
-	if err == nil && fingerprint != nil {
-		k.fingerprint.h = hmac.New(sha256.New, fingerprint)
-		clear(fingerprint)
+	if err == nil && fingerprint != nil && copy(k.fingerprint.key, fingerprint) != len(fingerprint) {
+		err = corrupt("a key of it is not whole")
 	}
+	clear(fingerprint)
 	return live, trashed, err
 }
 

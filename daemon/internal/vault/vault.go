@@ -109,6 +109,17 @@ func (v *Vault) Unlocked() bool {
 	return v.keys != nil
 }
 
+// Exposed returns why the vault key could be written to swap or to a core dump;
+// nil if the system keeps it out of both, or the vault is locked.
+func (v *Vault) Exposed() error {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	if v.keys == nil {
+		return nil
+	}
+	return v.keys.page.Exposed()
+}
+
 // Lock forgets the vault key and all that was read with it, and wipes what of
 // it can be reached; of the AES and HMAC keys Go keeps its own copies, for which
 // the daemon replaces its process image. A call under way ends as if it had come

@@ -10,7 +10,6 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
-	"github.com/o2fa/o2fa/daemon/internal/seal"
 	"github.com/o2fa/o2fa/internal/secret"
 )
 
@@ -321,7 +320,7 @@ func TestFingerprint(t *testing.T) {
 // open again.
 func TestLockWipes(t *testing.T) {
 	v := newVault(t)
-	wiped := func(k *keys) bool { return *k.seal == seal.Key{} && k.index.h == nil && k.fingerprint.h == nil }
+	wiped := func(k *keys) bool { return k.page.Bytes() == nil }
 	k := v.keys
 	var id ID
 	update(t, v, "add", func(tx *Tx) (err error) {

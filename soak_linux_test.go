@@ -76,7 +76,7 @@ type soak struct {
 	rng         *rand.Rand
 	step, steps int
 	tally       map[string]int // steps, and what became of them
-	recent      []string       // the last steps
+	steplog     []string       // what was done
 	began       time.Time
 
 	worlds  []*world // what may be true; never empty
@@ -167,10 +167,7 @@ func (s *soak) next() {
 
 // note remembers what is done, for the message of a failure.
 func (s *soak) note(format string, args ...any) {
-	s.recent = append(s.recent, fmt.Sprintf("%5d  %s", s.step, fmt.Sprintf(format, args...)))
-	if len(s.recent) > 400 {
-		s.recent = slices.Delete(s.recent, 0, 200)
-	}
+	s.steplog = append(s.steplog, fmt.Sprintf("%5d  %s", s.step, fmt.Sprintf(format, args...)))
 }
 
 // request is one that changes something, or may.

@@ -263,7 +263,10 @@ func (s *soak) finish() {
 	if err == nil {
 		err = exec.Command("cp", "-a", s.profile.Dir, kept).Run()
 	}
-	last := s.recent[max(0, len(s.recent)-120):]
+	if err == nil {
+		err = os.WriteFile(filepath.Join(kept, "steps"), []byte(strings.Join(s.steplog, "\n")), 0o600)
+	}
+	last := s.steplog[max(0, len(s.steplog)-150):]
 	first := slices.IndexFunc(last, func(line string) bool { return !strings.HasPrefix(line, fmt.Sprintf("%5d", s.step-50)) })
 	s.Errorf("seed %d, step %d of %d; the profile is kept in %s (%v); the last steps:\n%s\nthe daemon's log:\n%s",
 		s.seed, s.step, s.steps, kept, err, strings.Join(last[max(0, first):], "\n"), s.log())

@@ -153,7 +153,8 @@ func (d *daemon) why(code int) error {
 	return fmt.Errorf("%s (log: %s)", text, d.logPath)
 }
 
-// lastLine returns the last line that came into the log since the start.
+// lastLine returns the line that says most of those that came into the log since
+// the start: mostly the last.
 func (d *daemon) lastLine() string {
 	f, err := os.Open(d.logPath)
 	if err != nil {
@@ -164,11 +165,16 @@ func (d *daemon) lastLine() string {
 	if err != nil || size <= d.logFrom {
 		return ""
 	}
-	data, err := io.ReadAll(io.NewSectionReader(f, max(d.logFrom, size-maxLogLine), maxLogLine))
-	if err != nil {
-		return ""
+	read := func(from int64) []byte {
+		data, _ := io.ReadAll(io.NewSectionReader(f, from, maxLogLine)) // what was read has to do
+		return bytes.TrimSpace(data)
 	}
-	data = bytes.TrimSpace(data)
+	// The Go runtime says why it gives up, and then what it was doing at length.
+	first, _, _ := bytes.Cut(read(d.logFrom), []byte("\n"))
+	if bytes.HasPrefix(first, []byte("fatal error: ")) || bytes.HasPrefix(first, []byte("runtime: ")) {
+		return string(first)
+	}
+	data := read(max(d.logFrom, size-maxLogLine))
 	return string(data[bytes.LastIndexByte(data, '\n')+1:])
 }
 

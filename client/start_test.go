@@ -94,6 +94,22 @@ func TestReplacesAKilledDaemon(t *testing.T) {
 	}
 }
 
+// TestCrashAtTheStart: the first line says why, and what follows where it was.
+func TestCrashAtTheStart(t *testing.T) {
+	for text, want := range map[string]string{
+		"fatal error: out of memory\n\ngoroutine 1:\n\tmain.go:1": "fatal error: out of memory",
+		"runtime: failed to create new OS thread\n\tproc.go:9":    "runtime: failed to create new OS thread",
+		"level=INFO msg=serving\no2fad: error: no socket":         "o2fad: error: no socket",
+		"": "",
+	} {
+		d := &daemon{path: "/o2fad", logPath: filepath.Join(t.TempDir(), "log"), logFrom: 6}
+		os.WriteFile(d.logPath, []byte("before"+text+strings.Repeat("\n", min(1, len(text)))), 0o600)
+		if got := d.lastLine(); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
 // TestFailureShowsAtOnce has a daemon that ends at its start. The client's
 // patience is far longer than a test may take.
 func TestFailureShowsAtOnce(t *testing.T) {

@@ -37,6 +37,7 @@ func TestFaults(t *testing.T) {
 		{"keyring_gone", keyringGone},
 		{"reset_on_a_read_only_mount", resetReadOnly},
 		{"reset_on_a_full_disk", resetOnFullDisk},
+		{"no_more_processes", noMoreProcesses},
 	} {
 		t.Run(f.name, func(t *testing.T) { inRoom(t, f.run) })
 	}

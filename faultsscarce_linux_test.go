@@ -140,3 +140,47 @@ func noRuntimeDir(t *testing.T, p *place) {
 	other.codeIs(t, "a")
 	o.stop(t)
 }
+
+// noMoreProcesses runs o2fa, and what it starts, with so many processes and
+// threads that this user may have at most. Root may have any number.
+func noMoreProcesses(t *testing.T, r *room) {
+	prlimit, err := exec.LookPath("prlimit")
+	if err != nil {
+		leaveOut(t, "prlimit is not installed (package util-linux)")
+	}
+	p := r.place(t, r.open)
+	o, _ := p.start(t, ipc.StateUninitialized)
+	names := p.furnish(t)
+	o.stop(t)
+	failed, worked := 0, 0
+	for most := 1; most <= 64; most += 1 + most/4 {
+		cmd := exec.CommandContext(t.Context(), prlimit, fmt.Sprint("--nproc=", most), filepath.Join(p.programs, "o2fa"), "code", "a")
+		cmd.Env, cmd.Dir = p.environ(), p.env["HOME"]
+		began := time.Now()
+		out, err := cmd.CombinedOutput()
+		if took := time.Since(began); took > patience {
+			t.Errorf("with %d processes it took %v", most, took)
+		}
+		switch {
+		case err == nil && len(out) == 7:
+			worked++
+		case err == nil || len(out) == 0:
+			t.Errorf("with %d processes: %v, %q", most, err, out)
+		default:
+			failed++
+		}
+		p.noSecret(t, "o2fa code", string(out))
+	}
+	if failed == 0 {
+		t.Error("the limit limits nothing")
+	}
+	_ = p.client.Shutdown(t.Context(), ipc.ShutdownRequest{}) // there may be none
+	await(t, "the end of the daemon", func() bool {
+		_, held, err := socket.ReadLock(p.profile)
+		return err == nil && !held
+	})
+	t.Logf("%d calls failed, %d worked", failed, worked)
+	o, _ = p.start(t, ipc.StateReady)
+	p.holds(t, names)
+	o.stop(t)
+}

@@ -164,7 +164,8 @@ func (s *soak) flat() {
 // leftOver looks for files that nobody needs.
 func (s *soak) leftOver() {
 	for _, path := range s.leftovers(s.T) {
-		if base := filepath.Base(path); base != "config.toml" {
+		// A change of the slots that was interrupted leaves a key that opens nothing.
+		if base := filepath.Base(path); base != "config.toml" && !strings.HasPrefix(base, "vault.key") {
 			s.Errorf("left over: %s", path)
 		}
 	}

@@ -155,8 +155,9 @@ func (k *keeper) createIn(ctx context.Context, t keystore.Type, pass secret.Byte
 // unusedSuffix stands in the name of a key file that was set aside, before the time.
 const unusedSuffix = ".unused-"
 
-// setAside renames a key file that has no vault beside it: what an init left
-// that was interrupted between key and vault. It is kept, in case it is more.
+// setAside renames a key file that no slot of a vault has: what an init, or a
+// change of slots, left that was interrupted between key and vault. It is kept,
+// in case it is more.
 func (k *keeper) setAside(path string) error {
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -165,6 +166,6 @@ func (k *keeper) setAside(path string) error {
 	if err := os.Rename(path, kept); err != nil {
 		return fmt.Errorf("setting aside %s: %w", path, err)
 	}
-	k.log.Warn("a key file without a vault was set aside", "path", kept)
+	k.log.Warn("a key file that opens nothing was set aside", "path", kept)
 	return nil
 }

@@ -145,6 +145,12 @@ func (k *keeper) changeSlots(ctx context.Context, c slotChange, reply *ipc.Slots
 func (k *keeper) applySlots(ctx context.Context, v *vault.Vault, c slotChange, reply *ipc.SlotsReply) error {
 	var add []vault.NewSlot
 	var made slotKey
+	if c.add == keystore.TypeKeyfile {
+		// No slot has it, see fits: a change that was interrupted left it.
+		if err := k.setAside(k.files.keyfile); err != nil {
+			return err
+		}
+	}
 	if c.add != "" {
 		var err error
 		if made, err = k.createIn(ctx, c.add, c.pass, v.ID()); err != nil {

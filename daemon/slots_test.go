@@ -147,9 +147,30 @@ func TestKeyfileSlotGoes(t *testing.T) {
 	if _, err := d.Client.Slots(t.Context(), ipc.SlotsRequest{Add: "keyfile"}); err == nil {
 		t.Error("a second key file over the first")
 	}
+	old, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
 	changeSlots(t, d, ipc.SlotsRequest{Remove: []string{added.Added.ID}})
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the key file is still there: %v", err)
+	}
+
+	// A daemon that was killed before it could delete the file leaves it. It is in
+	// nobody's way, and kept.
+	if err := os.WriteFile(path, old, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	changeSlots(t, d, ipc.SlotsRequest{Add: "keyfile"})
+	aside, _ := filepath.Glob(path + ".unused-*")
+	if len(aside) != 1 {
+		t.Fatalf("set aside: %v", aside)
+	}
+	if kept, err := os.ReadFile(aside[0]); err != nil || string(kept) != string(old) {
+		t.Errorf("what was set aside is another file, %v", err)
+	}
+	if now, err := os.ReadFile(path); err != nil || string(now) == string(old) {
+		t.Errorf("the new slot has the old key, %v", err)
 	}
 }
 

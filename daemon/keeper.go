@@ -394,7 +394,7 @@ func (k *keeper) purge(ctx context.Context) {
 		if err := v.PruneLog(); err != nil || life == 0 {
 			return err
 		}
-		n, err := v.PurgeTrash(k.now().Add(-life))
+		n, err := v.PurgeTrash(life)
 		if n > 0 {
 			k.log.Info("purged the trash", "entries", n)
 		}

@@ -261,7 +261,7 @@ func useDamaged(t *testing.T, path string, secrets map[string]Entry) string {
 	if _, err = v.Undo(); !errors.Is(err, ErrNothing) {
 		check("Undo", err)
 	}
-	_, err = v.PurgeTrash(time.Now())
+	_, err = v.PurgeTrash(0)
 	check("PurgeTrash", err)
 	return outcome
 }

@@ -50,11 +50,11 @@ func (tx *Tx) setTrashed(id ID, trashed bool) error {
 	return nil
 }
 
-// PurgeTrash removes for good what was trashed before that time, history and
-// all, and returns how many entries it were. It cannot be undone. No clock is
-// believed that has just jumped, see times: what was trashed before the jump
-// counts as trashed at it.
-func (v *Vault) PurgeTrash(before time.Time) (int, error) {
+// PurgeTrash removes for good what has been in the trash for longer than life,
+// history and all, and returns how many entries it were. It cannot be undone. No
+// clock is believed that has just jumped, see times: what was trashed before the
+// jump counts as trashed at it.
+func (v *Vault) PurgeTrash(life time.Duration) (int, error) {
 	if !v.Unlocked() {
 		return 0, ErrLocked
 	}
@@ -65,8 +65,10 @@ func (v *Vault) PurgeTrash(before time.Time) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return v.empty(list, func(s Summary, seen times) bool {
-		return max(s.Trashed, seen.since) < before.UnixMilli()
+	return v.empty(list, func(tx *Tx, s Summary, seen times) bool {
+		// By the clock of the change itself: one that was looked at before it may
+		// have jumped meanwhile.
+		return max(s.Trashed, seen.since) < tx.now-life.Milliseconds()
 	})
 }
 
@@ -92,18 +94,18 @@ func (v *Vault) Empty(ids []ID) (int, error) {
 	if len(list) == 0 {
 		return 0, nil
 	}
-	return v.empty(list, func(Summary, times) bool { return true })
+	return v.empty(list, func(*Tx, Summary, times) bool { return true })
 }
 
 // empty removes those of a list of the trash of which gone says so.
-func (v *Vault) empty(list []Summary, gone func(Summary, times) bool) (n int, err error) {
+func (v *Vault) empty(list []Summary, gone func(*Tx, Summary, times) bool) (n int, err error) {
 	err = v.Update("", func(tx *Tx) error {
 		seen, err := tx.noteTime()
 		if err != nil {
 			return err
 		}
 		for _, s := range list {
-			if !gone(s, seen) {
+			if !gone(tx, s, seen) {
 				continue
 			}
 			removed, err := tx.purge(s.ID)

@@ -40,7 +40,7 @@ func (c *trashCase) trash() {
 // purge does what the daemon does whenever the vault becomes ready.
 func (c *trashCase) purge(want int) {
 	c.Helper()
-	if n, err := c.v.PurgeTrash(c.now().Add(-trashLife)); n != want || err != nil {
+	if n, err := c.v.PurgeTrash(trashLife); n != want || err != nil {
 		c.Errorf("at %v: PurgeTrash = %d, %v, want %d", c.now().UTC(), n, err, want)
 	}
 }
@@ -70,6 +70,24 @@ func TestPurgeAfterAbsence(t *testing.T) {
 	c.purge(0)
 	c.add(2 * day)
 	c.purge(1)
+}
+
+// A clock that jumps while the trash is looked through purges nothing, whichever
+// reading of it comes first.
+func TestPurgeWhileTheClockJumps(t *testing.T) {
+	c := newTrashCase(t, today)
+	c.trash()
+	c.purge(0)
+	ahead := false
+	c.v.now = func() time.Time {
+		if ahead = !ahead; ahead {
+			return today.Add(400 * day)
+		}
+		return today
+	}
+	for range 5 {
+		c.purge(0)
+	}
 }
 
 // A clock that is set back a little has not jumped.

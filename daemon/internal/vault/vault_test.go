@@ -156,7 +156,7 @@ func TestLocked(t *testing.T) {
 		"FindSecret":  func() error { _, err := v.FindSecret([]byte("x")); return err },
 		"Meta":        func() error { _, err := v.Meta("x"); return err },
 		"Undo":        func() error { _, err := v.Undo(); return err },
-		"PurgeTrash":  func() error { _, err := v.PurgeTrash(time.Now()); return err },
+		"PurgeTrash":  func() error { _, err := v.PurgeTrash(0); return err },
 		"OpenSecret":  func() error { return v.OpenSecret(id, func(*Entry) error { return nil }) },
 		"Step":        func() error { return v.Step(id, func(*Entry, uint64) error { return nil }) },
 		"Update":      func() error { return v.Update("x", func(*Tx) error { return nil }) },

@@ -149,6 +149,9 @@ func (k *keeper) createIn(ctx context.Context, t keystore.Type, pass secret.Byte
 		return slotKey{}, err
 	}
 	header, key, err := store.Create(ctx, id)
+	if err == nil {
+		k.found(header, nil)
+	}
 	return slotKey{store: store, header: header, key: key}, err
 }
 

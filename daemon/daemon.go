@@ -77,6 +77,7 @@ type Daemon struct {
 	started  time.Time
 	exe      *executable
 	settings *settings
+	desktop  *desktop
 	keeper   *keeper
 	intake   *intake
 	rest     *rest
@@ -105,7 +106,7 @@ func New(cfg Config) *Daemon {
 		cfg.Uptime = uptime
 	}
 	stop := make(chan struct{})
-	d := &Daemon{cfg: cfg, log: cfg.Log, now: cfg.Now, settings: newSettings(cfg), pid: os.Getpid(),
+	d := &Daemon{cfg: cfg, log: cfg.Log, now: cfg.Now, settings: newSettings(cfg), desktop: newDesktop(cfg.Getenv), pid: os.Getpid(),
 		stop: stop, halt: sync.OnceFunc(func() { close(stop) })}
 	d.rest = newRest(d.resting)
 	d.autolock, d.watch = newAutolock(d.settings, d.moment, d.lock), newWatch()
@@ -240,6 +241,7 @@ func (d *Daemon) serve(ctx context.Context, in *heritage) error {
 		keyfile: d.keyfile(),
 	}, d.store, d.policy, d.log, d.now)
 	d.keeper.moved = d.autolock.moved
+	d.keeper.screen = d.desktop.screen
 	d.intake = newIntake(p.SecretsFile(), d.keeper, d.log)
 	d.intake.took = func(n int) { d.audit.note(event{What: ipc.LogSecretsFile, Count: n}) }
 	d.intake.stir = d.rest.stir
@@ -269,6 +271,7 @@ func (d *Daemon) serve(ctx context.Context, in *heritage) error {
 		}
 		d.intake.run(ctx)
 	})
+	tasks.Go(func() { d.keeper.reopen(ctx) })
 	if d.cfg.Resting != nil {
 		tasks.Go(func() { d.rest.run(ctx) })
 	}
@@ -355,13 +358,6 @@ func (d *Daemon) policy() policy {
 
 func (d *Daemon) keyfile() string { return filepath.Join(d.cfg.Profile.Dir, "vault.key") }
 
-func (d *Daemon) getenv(name string) string {
-	if d.cfg.Getenv == nil {
-		return ""
-	}
-	return d.cfg.Getenv(name)
-}
-
 // store makes the keystore of one type, as the keeper asks for it.
 func (d *Daemon) store(t keystore.Type, pass secret.Bytes, waiting func(bool)) (keystore.Store, error) {
 	if d.cfg.Keyring != nil && (t == keystore.TypeKeyring || t == keystore.TypeMemory) {
@@ -369,7 +365,7 @@ func (d *Daemon) store(t keystore.Type, pass secret.Bytes, waiting func(bool)) (
 	}
 	switch t {
 	case keystore.TypeKeyring:
-		return keystore.NewKeyring(keystore.KeyringConfig{Getenv: d.getenv, Waiting: waiting}), nil
+		return keystore.NewKeyring(keystore.KeyringConfig{Getenv: d.desktop.getenv, Waiting: waiting, Answered: d.keeper.late}), nil
 	case keystore.TypePassphrase:
 		return keystore.NewPassphrase(pass, d.cfg.Cost), nil
 	case keystore.TypeKeyfile:

@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"strings"
 	"syscall"
@@ -79,9 +78,9 @@ func (k *keeper) meanings() []meaning {
 			"o2fa unlock, which opens the file that is there now"},
 		{vault.ErrBusy, ipc.CodeStorage, fixed("another program holds " + path), "end it, then o2fa unlock"},
 		{vault.ErrStorage, ipc.CodeStorage, own, "see the disk's own messages, and o2fa list for what is there"},
-		{vault.ErrWrongKey, ipc.CodeOrphan, fixed("the key that was found does not open this vault"), "put back the key, or the vault, that belongs to the other"},
-		{keystore.ErrMissing, ipc.CodeOrphan, own, "put the key back, or use another key slot"},
-		{keystore.ErrDamaged, ipc.CodeOrphan, own, "put the key back, or use another key slot"},
+		{vault.ErrWrongKey, ipc.CodeOrphan, fixed("the key that was found does not open this vault"), "put back the key, or the vault, that belongs to the other, then o2fa unlock"},
+		{keystore.ErrMissing, ipc.CodeOrphan, own, putBack},
+		{keystore.ErrDamaged, ipc.CodeOrphan, own, putBack},
 		{keystore.ErrExists, ipc.CodeOrphan, own, "o2fa status"},
 		{keystore.ErrUnsafe, ipc.CodeOrphan, own, "give the key file to this user alone (chmod 600), then o2fa unlock"},
 		{keystore.ErrHeader, ipc.CodeCorrupt, fixed("a key slot of " + path + " is damaged"), "put a copy of it back, then o2fa unlock"},
@@ -99,6 +98,9 @@ func (k *keeper) meanings() []meaning {
 		{context.Canceled, ipc.CodeWaiting, fixed("it was interrupted"), "o2fa status"},
 	}
 }
+
+// putBack is the way out where a key is gone and nothing replaces it.
+const putBack = "put the key back from a backup, then o2fa unlock"
 
 // noKeyring says why no keyring can be used, without the steps that led there.
 func noKeyring(err error) string {
@@ -118,18 +120,4 @@ func wireEntries(list []vault.Summary) []ipc.Entry {
 		entries = append(entries, wireEntry(s))
 	}
 	return entries
-}
-
-// lockedBy is a problem of unlocking, in words for somebody whose vault exists:
-// the way on is to mend the keystore, not to make another vault.
-func (k *keeper) lockedBy(err error) *ipc.Error {
-	wire := *k.problemOf(err)
-	if wire.Code == ipc.CodeKeystore {
-		wire.Hint = "start or unlock the OS keyring, then o2fa unlock"
-	}
-	if wire.Code == ipc.CodeInternal {
-		k.log.Error("unlocking", "error", err.Error())
-		wire.Message = fmt.Sprintf("unlocking: %v", err)
-	}
-	return &wire
 }

@@ -28,6 +28,12 @@ type keeper struct {
 	rows   vault.Waiting // for the log; set before the first attempt
 	// readied holds a notice each time the vault has become ready.
 	readied chan struct{}
+	// screen names the display on which the keyring shows its dialog; empty if that
+	// is not known.
+	screen func() string
+	// answered holds a notice that a person has answered the keyring's dialog after
+	// the attempt that showed it had ended.
+	answered chan struct{}
 	// moved is told the state before and after each attempt, before anybody else
 	// can see the new one.
 	moved func(before, after ipc.State)
@@ -40,6 +46,7 @@ type keeper struct {
 	vault   *vault.Vault // nil while there is none, or it cannot be opened
 	attempt *attempt     // under way; nil if none
 	locking int          // requests to lock that wait for their turn
+	lost    bool         // the OS keyring had no key for this vault when it was last asked
 	closed  bool
 }
 
@@ -82,7 +89,7 @@ type storeFunc func(t keystore.Type, pass secret.Bytes, waiting func(bool)) (key
 // requests that come before it wait for it.
 func newKeeper(files profileFiles, stores storeFunc, p func() policy, log *slog.Logger, now func() time.Time) *keeper {
 	return &keeper{files: files, stores: stores, policy: p, log: log, now: now,
-		moved: func(ipc.State, ipc.State) {}, readied: make(chan struct{}, 1), turn: make(chan struct{}, 1),
+		moved: func(ipc.State, ipc.State) {}, screen: func() string { return "" }, answered: make(chan struct{}, 1), readied: make(chan struct{}, 1), turn: make(chan struct{}, 1),
 		state: ipc.StateWaiting, attempt: newAttempt(func() {})}
 }
 
@@ -170,15 +177,11 @@ func (k *keeper) refusal() error {
 	case ipc.StateLocked:
 		return because(ipc.CodeLocked, "the vault is locked", "o2fa unlock")
 	case ipc.StateWaiting:
-		return errAsking
+		return k.asked()
 	default:
 		return k.problem
 	}
 }
-
-// errAsking is the answer while a person stands before the keyring's dialog.
-var errAsking = &ipc.Error{Code: ipc.CodeWaiting, Message: "the OS keyring waits for its password",
-	Hint: "answer the keyring's dialog, then try again"}
 
 // try runs one attempt, as soon as no other runs, and returns what its outcome
 // tells the caller. While another attempt waits for a person the answer comes at
@@ -196,13 +199,16 @@ func (k *keeper) take(ctx context.Context) error {
 	for {
 		k.mu.RLock()
 		var settled <-chan struct{}
-		asking := false
+		var asked error
 		if k.attempt != nil {
-			settled, asking = k.attempt.settled, k.attempt.asking
+			settled = k.attempt.settled
+			if k.attempt.asking {
+				asked = k.asked()
+			}
 		}
 		k.mu.RUnlock()
-		if asking {
-			return errAsking
+		if asked != nil {
+			return asked
 		}
 		select {
 		case k.turn <- struct{}{}:
@@ -274,16 +280,6 @@ func (k *keeper) announce(before, after outcome) {
 	select {
 	case k.readied <- struct{}{}:
 	default:
-	}
-}
-
-// waiting is the hook of a keystore that asks a person.
-func (k *keeper) waiting(asked bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if asked && k.attempt != nil {
-		k.state, k.problem, k.attempt.asking = ipc.StateWaiting, nil, true
-		k.attempt.settle()
 	}
 }
 

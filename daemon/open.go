@@ -36,7 +36,14 @@ func (k *keeper) startLocked(ctx context.Context) {
 // unlock opens the vault: with a passphrase by the slots that have one, without
 // by those that need none.
 func (k *keeper) unlock(ctx context.Context, pass secret.Bytes) error {
-	err := k.try(ctx, func(ctx context.Context) outcome {
+	turn := k.take
+	if pass.Len() > 0 && k.asking() {
+		turn = k.interrupt // who types what opens the vault need not wait for a dialog
+	}
+	if err := turn(ctx); err != nil {
+		return err
+	}
+	err := k.run(ctx, func(ctx context.Context) outcome {
 		k.mu.RLock()
 		v, state, problem := k.vault, k.state, k.problem
 		k.mu.RUnlock()
@@ -247,6 +254,7 @@ func (k *keeper) trySlot(ctx context.Context, v *vault.Vault, h keystore.Header,
 		return err
 	}
 	key, err := store.Open(ctx, h)
+	k.found(h, err)
 	if err != nil {
 		return err
 	}

@@ -74,6 +74,11 @@ func (k *keeper) status() (ipc.State, *ipc.Error, *ipc.VaultStatus) {
 	}
 	state, problem := k.state, k.problem
 	vs, err := vaultStatus(k.vault, k.files)
+	for i := range vs.Slots {
+		if vs.Slots[i].Type == string(keystore.TypeKeyring) {
+			vs.Slots[i].Missing = k.lost
+		}
+	}
 	if err == nil && k.vault.Replaced() {
 		err = vault.ErrReplaced
 	}
@@ -122,11 +127,14 @@ func warnings(s ipc.Status) []ipc.Warning {
 		}
 		for _, slot := range v.Slots {
 			switch {
-			case slot.Missing && s.State == ipc.StateReady:
+			case slot.Missing && s.State == ipc.StateReady && len(v.Slots) == 1:
 				list = append(list, ipc.Warning{Code: "key_missing",
-					Message: slot.Path + " is gone: the vault is open only until it is locked, or the daemon ends", Hint: "o2fa key add recovery"})
+					Message: keyOf(slot) + " is gone: the vault is open only until it is locked, or the daemon ends", Hint: "o2fa key add recovery"})
+			case slot.Missing && s.State == ipc.StateReady:
+				list = append(list, ipc.Warning{Code: "key_missing", Message: keyOf(slot) + " is gone: only the other key slots open the vault",
+					Hint: "o2fa key remove " + slot.Type + ", then o2fa key add " + slot.Type})
 			case slot.Missing:
-				list = append(list, ipc.Warning{Code: "key_missing", Message: slot.Path + " is gone", Hint: "put it back, then o2fa unlock"})
+				list = append(list, ipc.Warning{Code: "key_missing", Message: keyOf(slot) + " is gone", Hint: "put it back, then o2fa unlock"})
 			case !slot.Protected:
 				list = append(list, ipc.Warning{Code: "unprotected_key",
 					Message: "the vault's key lies unprotected in " + slot.Path + ": whoever reads the two files has every secret",
@@ -139,6 +147,9 @@ func warnings(s ipc.Status) []ipc.Warning {
 	}
 	return append(list, fileWarnings(s)...)
 }
+
+// keyOf names the key of a slot that needs nobody.
+func keyOf(s ipc.Slot) string { return cmp.Or(s.Path, "the key in the OS keyring") }
 
 // fileWarnings are about secrets.json. Removing it is suggested only when no
 // row is known to be nowhere else.
@@ -213,6 +224,7 @@ func (d *Daemon) postInit(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.desktop.offer(r.Context(), req.Desktop)
 	pass := secret.New([]byte(req.Passphrase))
 	defer pass.Wipe()
 	if err := d.keeper.create(r.Context(), req.Keystore, pass); err != nil {
@@ -233,6 +245,7 @@ func (d *Daemon) postUnlock(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.desktop.offer(r.Context(), req.Desktop)
 	pass := secret.New([]byte(req.Passphrase))
 	defer pass.Wipe()
 	open := d.keeper.ready()

@@ -50,7 +50,7 @@ func (d *Daemon) watchSession(ctx context.Context) {
 			}
 			continue
 		}
-		w := session.New(session.Config{Getenv: d.cfg.Getenv, Log: d.log, Handle: d.sessionEvent, Leaving: d.leaves, Held: d.watch.held})
+		w := session.New(session.Config{Getenv: d.desktop.getenv, Log: d.log, Handle: d.sessionEvent, Leaving: d.leaves, Held: d.watch.held})
 		d.watch.watcher.Store(w)
 		listening, stop := context.WithCancel(ctx)
 		ended := make(chan struct{})

@@ -93,7 +93,7 @@ type Slot struct {
 	ID        string `json:"id"`
 	Type      string `json:"type"`              // keyring, passphrase, keyfile, recovery
 	Path      string `json:"path,omitempty"`    // of a key file
-	Missing   bool   `json:"missing,omitempty"` // the key file is not there
+	Missing   bool   `json:"missing,omitempty"` // the key file is not there, or the keyring had no key when last asked
 	Protected bool   `json:"protected"`         // false: whoever reads the file has the key
 }
 
@@ -134,8 +134,9 @@ type Warning struct {
 
 // InitRequest makes the vault.
 type InitRequest struct {
-	Keystore   string `json:"keystore,omitempty"`   // auto, keyring, passphrase, keyfile; none means the daemon's own
-	Passphrase string `json:"passphrase,omitempty"` // for keystore passphrase
+	Keystore   string   `json:"keystore,omitempty"`   // auto, keyring, passphrase, keyfile; none means the daemon's own
+	Passphrase string   `json:"passphrase,omitempty"` // for keystore passphrase
+	Desktop    *Desktop `json:"desktop,omitempty"`
 }
 
 // InitReply tells what was made.
@@ -147,7 +148,8 @@ type InitReply struct {
 // UnlockRequest opens the vault. Without a passphrase the slots that need none
 // are tried.
 type UnlockRequest struct {
-	Passphrase string `json:"passphrase,omitempty"` // or a recovery code
+	Passphrase string   `json:"passphrase,omitempty"` // or a recovery code
+	Desktop    *Desktop `json:"desktop,omitempty"`
 }
 
 // SlotsRequest changes the key slots, all of it or nothing. A slot that is removed

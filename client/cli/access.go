@@ -110,7 +110,7 @@ func (a *agent) unlock(ctx context.Context) error {
 	}
 	// The daemon may have a passphrase file of its own.
 	if hasSlot(status, isAutomatic) || a.setting(ctx, "passphrase_file") != "" {
-		if _, err = a.client.Unlock(ctx, ipc.UnlockRequest{}); err == nil {
+		if err = a.open(ctx, ""); err == nil {
 			return nil
 		}
 	}
@@ -125,7 +125,7 @@ func (a *agent) unlock(ctx context.Context) error {
 		}
 		return a.unlockBy(ctx, askRecovery)
 	case err == nil:
-		_, err = a.client.Unlock(ctx, ipc.UnlockRequest{}) // which says why not
+		err = a.open(ctx, "") // which says why not
 	}
 	return err
 }
@@ -138,8 +138,7 @@ func (a *agent) unlockBy(ctx context.Context, q question) error {
 		return err
 	}
 	if pass != "" {
-		_, err = a.client.Unlock(ctx, ipc.UnlockRequest{Passphrase: pass})
-		return err
+		return a.open(ctx, pass)
 	}
 	if !a.canAsk(ctx) {
 		return nobody(nil)
@@ -151,7 +150,7 @@ func (a *agent) unlockBy(ctx context.Context, q question) error {
 		}
 		wrong = errEmpty
 		if pass != "" {
-			_, err = a.client.Unlock(ctx, ipc.UnlockRequest{Passphrase: pass})
+			err = a.open(ctx, pass)
 			a.inv.Drop()
 			if !errors.Is(err, ipc.ErrPassphrase) && !errors.Is(err, ipc.ErrInvalid) {
 				return err
@@ -162,6 +161,22 @@ func (a *agent) unlockBy(ctx context.Context, q question) error {
 			return &ipc.Error{Code: ipc.CodePassphrase, Message: wrong.Error(), Hint: "o2fa unlock"}
 		}
 	}
+}
+
+// open asks the daemon to open the vault. Without a passphrase it may ask the
+// keyring of the desktop where the person sits.
+func (a *agent) open(ctx context.Context, pass string) error {
+	_, err := a.client.Unlock(ctx, ipc.UnlockRequest{Passphrase: pass, Desktop: desktop(a.inv)})
+	return err
+}
+
+// desktop says where the one who gave the command sits.
+func desktop(inv *command.Invocation) *ipc.Desktop {
+	d := ipc.Desktop{Bus: inv.Getenv("DBUS_SESSION_BUS_ADDRESS"), Display: inv.Getenv("DISPLAY"), Wayland: inv.Getenv("WAYLAND_DISPLAY")}
+	if d == (ipc.Desktop{}) {
+		return nil
+	}
+	return &d
 }
 
 func hasSlot(s ipc.Status, match func(ipc.Slot) bool) bool {
@@ -224,7 +239,7 @@ func (a *agent) initWithPassphrase(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = a.client.Init(ctx, ipc.InitRequest{Keystore: keystorePassphrase, Passphrase: pass})
+	_, err = a.client.Init(ctx, ipc.InitRequest{Keystore: keystorePassphrase, Passphrase: pass, Desktop: desktop(a.inv)})
 	if err == nil {
 		warnShort(a.inv, pass)
 	}

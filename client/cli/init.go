@@ -40,7 +40,7 @@ func runInit(ctx context.Context, inv *command.Invocation) error {
 	if err != nil {
 		return err
 	}
-	req := ipc.InitRequest{Keystore: cmp.Or(inv.String("keystore"), inv.Getenv(envKeystore))}
+	req := ipc.InitRequest{Keystore: cmp.Or(inv.String("keystore"), inv.Getenv(envKeystore)), Desktop: desktop(inv)}
 	kind := cmp.Or(req.Keystore, a.setting(ctx, "keystore"))
 	free := isFree(kind)
 	if kind == keystorePassphrase || free {

@@ -75,11 +75,15 @@ func showInfo(inv *command.Invocation, s ipc.Status) {
 }
 
 func showVault(inv *command.Invocation, s ipc.Status) {
-	inv.Printf("State: %s%s\n", command.Escape(string(s.State)), wayOut(s))
+	if s.State == ipc.StateWaiting && s.Problem != nil {
+		showAdvice(inv, "State", s.Problem.Message, s.Problem.Hint) // which says for what
+	} else {
+		inv.Printf("State: %s%s\n", command.Escape(string(s.State)), wayOut(s))
+	}
 	if why := lockedBy(s.LockedBy); why != "" {
 		inv.Printf("Locked by: %s, since %s\n", why, localTime(s.LockedAt))
 	}
-	if s.Problem != nil {
+	if s.Problem != nil && s.State != ipc.StateWaiting {
 		showAdvice(inv, "Problem", s.Problem.Message, s.Problem.Hint)
 	}
 	if s.Vault == nil {
@@ -160,7 +164,10 @@ func slotText(slot ipc.Slot) string {
 	if slot.Path != "" {
 		text += " " + command.Escape(slot.Path)
 	}
-	if !slot.Protected {
+	switch {
+	case slot.Missing:
+		text += " (gone)"
+	case !slot.Protected:
 		text += " (unprotected)"
 	}
 	return text

@@ -41,6 +41,10 @@ type KeyringConfig struct {
 	// dialog and with false when it no longer does. On macOS and Windows that is
 	// a guess: true comes when a request has taken half a second.
 	Waiting func(waiting bool)
+	// Answered, if set, is called when a person has answered the dialog for which
+	// a request had waited in vain: the next one meets an unlocked keyring. On
+	// Linux only.
+	Answered func()
 	// Getenv reads the environment in which the session bus and the display are
 	// named. Required on Linux.
 	Getenv func(string) string
@@ -67,6 +71,9 @@ func NewKeyring(cfg KeyringConfig) Store {
 	}
 	if cfg.Waiting == nil {
 		cfg.Waiting = func(bool) {}
+	}
+	if cfg.Answered == nil {
+		cfg.Answered = func() {}
 	}
 	if cfg.Getenv == nil {
 		cfg.Getenv = func(string) string { return "" }
@@ -95,7 +102,7 @@ func (k keyringStore) Open(ctx context.Context, h Header) (secret.Bytes, error) 
 		return err
 	})
 	if err != nil {
-		return secret.Bytes{}, fmt.Errorf("reading keyring item: %w", err)
+		return secret.Bytes{}, fmt.Errorf("reading the keyring's item (service %s, username %s): %w", service, user(h.Vault), err)
 	}
 	return <-found, nil
 }
@@ -168,7 +175,7 @@ func sentinel(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, keyring.ErrNotFound):
-		return fmt.Errorf("%w: the keyring has no such item", ErrMissing)
+		return fmt.Errorf("%w: it was deleted, or this is another keyring", ErrMissing)
 	case errors.As(err, new(base64.CorruptInputError)): // go-keyring's own coat, on macOS
 		return fmt.Errorf("%w: it is not base64", ErrDamaged)
 	case errors.Is(err, keyring.ErrUnsupportedPlatform):

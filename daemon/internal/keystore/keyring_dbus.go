@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/o2fa/o2fa/internal/dbus"
 )
@@ -67,6 +68,22 @@ func (k keyringStore) prepare(ctx context.Context) (bus string, err error) {
 	return address, nil
 }
 
+// HasBus reports within a second whether there is a session bus where the
+// environment says.
+func HasBus(ctx context.Context, getenv func(string) string) bool {
+	address, err := dbus.SessionAddress(getenv)
+	if err != nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	conn, err := dbus.Dial(ctx, address)
+	if err != nil {
+		return false
+	}
+	return conn.Close() == nil
+}
+
 // unlock connects to the Secret Service and unlocks the collection where that
 // takes no person; where it does, it returns the prompt that would ask. The
 // caller closes the connection, and an unused prompt is gone with it.
@@ -120,6 +137,7 @@ func (k keyringStore) ask(ctx context.Context, s secretService, prompt dbus.Path
 	case <-shown.done:
 		return k.answer(ctx, shown)
 	case <-limited.Done():
+		shown.afterwards(k.cfg.Answered)
 		if ctx.Err() != nil {
 			return k.late(ctx, ErrBusy)
 		}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/o2fa/o2fa/internal/dbus"
 )
@@ -79,6 +80,41 @@ type dialog struct {
 	// Set before done is closed.
 	dismissed bool
 	err       error // the keyring or the bus went away
+
+	mu       sync.Mutex
+	over     bool   // done is closed; guarded by mu
+	answered func() // called then if it was answered; guarded by mu
+}
+
+// afterwards has f called once the dialog is answered, from another goroutine. Of
+// several calls the last one counts.
+func (d *dialog) afterwards(f func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.answered = f; d.over {
+		go d.tell()
+	}
+}
+
+// end closes done, and tells who no longer waits.
+func (d *dialog) end() {
+	d.mu.Lock()
+	d.over = true
+	close(d.done)
+	d.mu.Unlock()
+	d.tell()
+}
+
+// tell calls the function of afterwards, if there is one and the dialog was
+// answered.
+func (d *dialog) tell() {
+	d.mu.Lock()
+	f := d.answered
+	d.answered = nil
+	d.mu.Unlock()
+	if f != nil && !d.dismissed && d.err == nil {
+		f()
+	}
 }
 
 // shown is the dialog that was last shown; it belongs to the holder of slot.
@@ -114,7 +150,7 @@ func show(ctx context.Context, s secretService, prompt dbus.Path) (*dialog, erro
 	}
 	d := &dialog{address: s.address, done: make(chan struct{})}
 	go func() {
-		defer close(d.done)
+		defer d.end()
 		defer s.conn.Close()
 		d.dismissed, d.err = gone(signals, prompt)
 	}()

@@ -62,22 +62,32 @@ func Start(tb testing.TB, display string) *Bus {
 	}
 	b := &Bus{tb: tb, dir: dir, display: display}
 	tb.Cleanup(b.cleanup)
-	services := b.mkdir("services")
-	if display != "" {
+	if services := b.mkdir("services"); display != "" {
 		b.installPrompter(services)
 	}
-	config := filepath.Join(dir, "bus.conf")
-	text := fmt.Sprintf(busConfig, filepath.Join(b.mkdir("run"), "bus"), services)
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		tb.Fatal(err)
-	}
-	b.launch(config)
+	b.launch("bus")
 	return b
 }
 
-// launch starts dbus-daemon and waits for the address that it prints.
-func (b *Bus) launch(config string) {
+// Restart ends the bus and the keyring, and starts another bus, without keyring,
+// whose socket has that name; that of Start is "bus".
+func (b *Bus) Restart(name string) {
 	b.tb.Helper()
+	if b.keyring != nil {
+		b.KillKeyring()
+	}
+	b.daemon.kill()
+	b.launch(name)
+}
+
+// launch starts dbus-daemon and waits for the address that it prints.
+func (b *Bus) launch(name string) {
+	b.tb.Helper()
+	config := filepath.Join(b.dir, "bus.conf")
+	text := fmt.Sprintf(busConfig, filepath.Join(b.mkdir("run"), name), b.mkdir("services"))
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		b.tb.Fatal(err)
+	}
 	read, write, err := os.Pipe()
 	if err != nil {
 		b.tb.Fatal(err)

@@ -78,6 +78,32 @@ func Windows(tb testing.TB, display, class string) []string {
 	return strings.Fields(out)
 }
 
+// WaitResize waits until the window of the given class has another size than
+// before, as Size told it: a dialog that complains has a line more.
+func WaitResize(tb testing.TB, display, class, before string) {
+	tb.Helper()
+	Eventually(tb, "a window of class "+class+" of another size", func() bool {
+		now := Size(tb, display, class)
+		return now != "" && now != before
+	})
+}
+
+// Size returns the size of the visible window of the given class; empty if there
+// is none.
+func Size(tb testing.TB, display, class string) string {
+	tb.Helper()
+	windows := Windows(tb, display, class)
+	if len(windows) == 0 {
+		return ""
+	}
+	out, err := xdotool(tb, display, "getwindowgeometry", windows[0])
+	if err != nil {
+		return "" // it has gone
+	}
+	_, size, _ := strings.Cut(out, "Geometry: ")
+	return strings.TrimSpace(size)
+}
+
 func xdotool(tb testing.TB, display string, args ...string) (string, error) {
 	tb.Helper()
 	Need(tb, "xdotool", "xdotool")

@@ -4,7 +4,9 @@ package dbustest
 
 import (
 	"context"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 
 	"github.com/o2fa/o2fa/internal/dbus"
@@ -118,6 +120,35 @@ func (b *Bus) KeyringLocked() (locked bool) {
 			Property(ctx, "org.freedesktop.Secret.Collection", "Locked", &locked)
 	})
 	return locked
+}
+
+// DeleteItems deletes the keyring's items of a service, as a person would with
+// seahorse. The keyring is unlocked.
+func (b *Bus) DeleteItems(service string) {
+	b.tb.Helper()
+	b.with(func(ctx context.Context, conn *dbus.Conn) error {
+		var items, locked []dbus.Path
+		err := conn.Object(secretsName, secretsPath).
+			Call(ctx, serviceIface+".SearchItems", map[string]string{"service": service}).Store(&items, &locked)
+		for _, item := range items {
+			var prompt dbus.Path
+			if err == nil {
+				err = conn.Object(secretsName, item).Call(ctx, "org.freedesktop.Secret.Item.Delete").Store(&prompt)
+			}
+		}
+		return err
+	})
+}
+
+// ResetKeyring deletes the files of the keyring, as a person does who has
+// forgotten its password, and starts it with a new, empty collection.
+func (b *Bus) ResetKeyring() {
+	b.tb.Helper()
+	b.KillKeyring()
+	if err := os.RemoveAll(filepath.Join(b.Getenv("XDG_DATA_HOME"), "keyrings")); err != nil {
+		b.tb.Fatal(err)
+	}
+	b.StartKeyring()
 }
 
 // Items returns how many items the keyring has of a service, as the Secret

@@ -68,24 +68,47 @@ func TestKeyringLockedWithoutDisplay(t *testing.T) {
 	}
 }
 
-// TestKeyringHundredTriesWhileLocked: nothing grows.
-func TestKeyringHundredTriesWhileLocked(t *testing.T) {
-	b := dbustest.Start(t, "")
-	b.StartKeyring()
-	s := onBus(b)
-	h, _ := create(t, s, newVault())
-	b.LockKeyring()
-	opens(t, s, h, keystore.ErrKeyringLocked, "no display")
-	goroutines, processes, files := settled(t, runtime.NumGoroutine()), len(b.Processes()), openFiles(t)
-	for range 100 {
-		opens(t, s, h, keystore.ErrKeyringLocked, "no display")
-	}
-	dbustest.Eventually(t, "goroutines to end", func() bool { return runtime.NumGoroutine() <= goroutines })
-	if n := len(b.Processes()); n != processes {
-		t.Errorf("%d processes, before %d", n, processes)
-	}
-	if n := openFiles(t); n > files {
-		t.Errorf("%d open files, before %d", n, files)
+// TestKeyringHundredTries: whatever is missing, nothing grows by asking again.
+func TestKeyringHundredTries(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil func(*dbustest.Bus)
+		env   string // a variable that is not set
+		want  error
+		text  string
+	}{
+		"locked":          {(*dbustest.Bus).LockKeyring, "", keystore.ErrKeyringLocked, "no display"},
+		"item deleted":    {func(b *dbustest.Bus) { b.DeleteItems("o2fa") }, "", keystore.ErrMissing, "it was deleted"},
+		"keyring reset":   {(*dbustest.Bus).ResetKeyring, "", keystore.ErrMissing, "it was deleted"},
+		"service missing": {(*dbustest.Bus).KillKeyring, "", keystore.ErrUnavailable, "no secret service"},
+		"bus ended":       {(*dbustest.Bus).Stop, "", keystore.ErrUnavailable, "no session bus"},
+		"bus missing":     {func(*dbustest.Bus) {}, "DBUS_SESSION_BUS_ADDRESS", keystore.ErrUnavailable, "no session bus"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := dbustest.Start(t, "")
+			b.StartKeyring()
+			h, _ := create(t, onBus(b), newVault())
+			c.spoil(b)
+			empty := t.TempDir()
+			s := keystore.NewKeyring(keystore.KeyringConfig{Getenv: func(name string) string {
+				switch {
+				case c.env == "":
+					return b.Getenv(name)
+				case name == "XDG_RUNTIME_DIR":
+					return empty
+				}
+				return ""
+			}})
+			opens(t, s, h, c.want, c.text)
+			goroutines, processes, files := settled(t, runtime.NumGoroutine()), len(b.Processes()), openFiles(t)
+			for range 100 {
+				opens(t, s, h, c.want, c.text)
+			}
+			dbustest.Eventually(t, "goroutines to end", func() bool { return runtime.NumGoroutine() <= goroutines })
+			dbustest.Eventually(t, "processes to end", func() bool { return len(b.Processes()) <= processes })
+			if n := openFiles(t); n > files {
+				t.Errorf("%d open files, before %d", n, files)
+			}
+		})
 	}
 }
 

@@ -26,6 +26,7 @@ func lockedOnDisplay(t *testing.T, cfg keystore.KeyringConfig) (fixture struct {
 	display string
 	store   keystore.Store
 	waiting chan bool
+	late    chan struct{} // holds a notice that the dialog was answered after all
 	header  keystore.Header
 }) {
 	t.Helper()
@@ -37,6 +38,8 @@ func lockedOnDisplay(t *testing.T, cfg keystore.KeyringConfig) (fixture struct {
 	fixture.waiting = make(chan bool, 8)
 	cfg.Getenv = fixture.bus.Getenv
 	cfg.Waiting = func(waiting bool) { fixture.waiting <- waiting }
+	fixture.late = make(chan struct{}, 1)
+	cfg.Answered = func() { fixture.late <- struct{}{} }
 	fixture.store = keystore.NewKeyring(cfg)
 	return fixture
 }
@@ -77,18 +80,22 @@ func TestKeyringDialogNotAnswered(t *testing.T) {
 	}
 	dbustest.WaitWindow(t, f.display, prompterClass, true)
 	goroutines := settled(t, runtime.NumGoroutine())
-	for range 10 {
+	for range 100 {
 		opens(t, f.store, f.header, keystore.ErrKeyringLocked, "nobody answered")
 		if !<-f.waiting || <-f.waiting {
 			t.Error("the hook was not called with true, then false")
 		}
 	}
+	if n := len(dbustest.Windows(t, f.display, prompterClass)); n != 1 {
+		t.Errorf("%d dialogs", n)
+	}
 	dbustest.Eventually(t, "goroutines to end", func() bool { return runtime.NumGoroutine() <= goroutines })
-	if !f.bus.KeyringLocked() {
-		t.Fatal("the keyring is unlocked")
+	if !f.bus.KeyringLocked() || len(f.late) != 0 {
+		t.Fatal("the keyring is unlocked, or was said to be")
 	}
 	dbustest.Type(t, f.display, prompterClass, dbustest.Password)
 	dbustest.WaitWindow(t, f.display, prompterClass, false)
+	<-f.late
 	if f.bus.KeyringLocked() {
 		t.Fatal("the keyring is locked")
 	}

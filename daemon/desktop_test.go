@@ -1,0 +1,48 @@
+package daemon
+
+import (
+	"context"
+	"maps"
+	"testing"
+
+	"github.com/o2fa/o2fa/ipc"
+)
+
+// A daemon takes of a client's desktop what it lacks, or what has gone, and
+// nothing else.
+func TestDesktopOffer(t *testing.T) {
+	const mine, theirs = "unix:path=/mine", "unix:path=/theirs"
+	at := ipc.Desktop{Bus: theirs, Display: ":7", Wayland: "wayland-7"}
+	for name, c := range map[string]struct {
+		environ map[string]string
+		alive   bool // the bus of environ
+		offers  []ipc.Desktop
+		want    map[string]string
+	}{
+		"all is well":              {map[string]string{envBus: mine, envDisplay: ":1"}, true, []ipc.Desktop{at}, map[string]string{envBus: mine, envDisplay: ":1"}},
+		"no display":               {map[string]string{envBus: mine}, true, []ipc.Desktop{at}, map[string]string{envBus: mine, envDisplay: ":7", envWayland: "wayland-7"}},
+		"nothing at all":           {nil, false, []ipc.Desktop{at}, map[string]string{envBus: theirs, envDisplay: ":7", envWayland: "wayland-7"}},
+		"the session has ended":    {map[string]string{envBus: mine, envDisplay: ":1"}, false, []ipc.Desktop{at}, map[string]string{envBus: theirs, envDisplay: ":7", envWayland: "wayland-7"}},
+		"nothing is offered":       {map[string]string{envBus: mine, envDisplay: ":1"}, false, []ipc.Desktop{{}}, map[string]string{envBus: mine, envDisplay: ":1"}},
+		"one display after all":    {nil, true, []ipc.Desktop{{Display: ":7"}, {Display: ":8"}}, map[string]string{envDisplay: ":7"}},
+		"a bus of another machine": {nil, false, []ipc.Desktop{{Bus: "tcp:host=there"}}, nil},
+		"a list of buses":          {nil, false, []ipc.Desktop{{Bus: theirs + ";tcp:host=there"}}, nil},
+		"control characters":       {nil, false, []ipc.Desktop{{Bus: theirs + "\x1b[2J", Display: ":7\n"}}, nil},
+	} {
+		d := newDesktop(func(name string) string { return c.environ[name] })
+		d.answers = func(context.Context, func(string) string) bool { return c.alive }
+		d.offer(t.Context(), nil)
+		for _, o := range c.offers {
+			d.offer(t.Context(), &o)
+		}
+		got := map[string]string{}
+		for _, name := range []string{envBus, envDisplay, envWayland} {
+			if value := d.getenv(name); value != "" {
+				got[name] = value
+			}
+		}
+		if !maps.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}

@@ -126,6 +126,7 @@ func runScripts(t *testing.T, p binaries) {
 			"oneline": scriptOneLine,
 			"tty":     scriptTTY,
 			"stopped": scriptStopped,
+			"desktop": scriptDesktop,
 		},
 	})
 }
@@ -138,6 +139,8 @@ type sandbox struct {
 	planted    bool
 	transcript bytes.Buffer // argv and output of every program of ours
 	environ    func(string) string
+	desktop    *desktop // nil until the script starts one
+	tb         testing.TB
 }
 
 type sandboxKey struct{}
@@ -180,6 +183,7 @@ func setupScript(env *testscript.Env, p binaries) error {
 	}
 	env.Values[sandboxKey{}] = b
 	t := env.T().(testing.TB)
+	b.tb = t
 	env.Defer(func() { finishScript(t, b) })
 	return nil
 }

@@ -50,7 +50,8 @@ func (d *Daemon) watchSession(ctx context.Context) {
 			}
 			continue
 		}
-		w := session.New(session.Config{Getenv: d.desktop.getenv, Log: d.log, Handle: d.sessionEvent, Leaving: d.leaves, Held: d.watch.held})
+		w := session.New(session.Config{Getenv: d.desktop.getenv, Log: d.log, Handle: d.sessionEvent, Leaving: d.leaves,
+			Held: d.watch.held, Owed: d.autolock.forSession()})
 		d.watch.watcher.Store(w)
 		listening, stop := context.WithCancel(ctx)
 		ended := make(chan struct{})
@@ -154,7 +155,7 @@ func (a *autolock) resume() bool {
 	left, why := a.left()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.open != nil || a.memory.by != ipc.LockScreen && a.memory.by != ipc.LockSleep {
+	if a.open != nil || !a.memory.forSession() {
 		return false
 	}
 	if why != "" && left <= 0 {
@@ -164,6 +165,15 @@ func (a *autolock) resume() bool {
 	a.resuming = true
 	return true
 }
+
+// forSession says that the vault is locked for what the session will be back from.
+func (a *autolock) forSession() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.open == nil && a.memory.forSession()
+}
+
+func (m lockMemory) forSession() bool { return m.by == ipc.LockScreen || m.by == ipc.LockSleep }
 
 func (a *autolock) resumed() {
 	a.mu.Lock()

@@ -126,8 +126,10 @@ func (l *logind) join(ctx context.Context, owner string) {
 	l.forgetOthers()
 	var sleeping dbus.Variant
 	if err := l.call(ctx, loginPath, propertiesIface+".Get", managerIface, "PreparingForSleep").Store(&sleeping); err == nil {
-		l.inhibit(ctx)
 		now, _ := sleeping.Value().(bool)
+		if !now {
+			l.inhibit(ctx) // a sleep that has begun waits for nobody new
+		}
 		l.w.found(ctx, asleep, Sleeping, now)
 	}
 }

@@ -45,6 +45,9 @@ type Config struct {
 	// Held is what Watcher.Held returned in a process that this one follows: what
 	// is over by now becomes the event Back.
 	Held []string
+	// Owed says that the event Back was not acted on there, or may not have been:
+	// it comes as soon as it is known that nobody holds anything.
+	Owed bool
 }
 
 // Watcher listens until its Run ends. A state of the screen that it finds is no
@@ -73,7 +76,7 @@ type line struct {
 
 // New returns a Watcher that does not listen yet.
 func New(c Config) *Watcher {
-	w := &Watcher{Config: c, holders: map[string]bool{}, known: map[string]bool{}, heard: map[string]bool{}}
+	w := &Watcher{Config: c, holders: map[string]bool{}, known: map[string]bool{}, heard: map[string]bool{}, owed: c.Owed}
 	for i := range w.lines {
 		w.lines[i].nudged = make(chan struct{}, 1)
 	}

@@ -27,17 +27,23 @@ type listener struct {
 // listen starts a Watcher on a bus, which ends with the test.
 func listen(tb testing.TB, bus *dbustest.Bus, held ...string) *listener {
 	tb.Helper()
+	return listenWith(tb, bus, session.Config{Held: held})
+}
+
+func listenWith(tb testing.TB, bus *dbustest.Bus, c session.Config) *listener {
+	tb.Helper()
 	l := &listener{tb: tb}
-	l.Watcher = session.New(session.Config{Getenv: bus.Getenv, Log: slog.New(slog.DiscardHandler), Held: held, Leaving: func() bool { return false },
-		Handle: func(_ context.Context, e session.Event) {
-			l.mu.Lock()
-			l.events = append(l.events, e)
-			during := l.during
-			l.mu.Unlock()
-			if during != nil {
-				during(e)
-			}
-		}})
+	c.Getenv, c.Log, c.Leaving = bus.Getenv, slog.New(slog.DiscardHandler), func() bool { return false }
+	c.Handle = func(_ context.Context, e session.Event) {
+		l.mu.Lock()
+		l.events = append(l.events, e)
+		during := l.during
+		l.mu.Unlock()
+		if during != nil {
+			during(e)
+		}
+	}
+	l.Watcher = session.New(c)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
@@ -293,6 +299,19 @@ func TestStatesAreNoEvents(t *testing.T) {
 	waits.hears(session.Sleeping)
 	login.UnlockSession("c1")
 	waits.wants(session.Back)
+
+	// What nobody holds any more, and nobody acted on.
+	owed := listenWith(t, bus, session.Config{Owed: true})
+	owed.wants(session.Back)
+	owed.stop()
+	login.SetLocked("c1", true)
+	owes := listenWith(t, bus, session.Config{Owed: true})
+	owes.hears(session.Sleeping)
+	owes.knows("org.xfce.ScreenSaver")
+	owes.wants()
+	login.SetLocked("c1", false)
+	owes.wants(session.Back)
+	owes.stop()
 
 	// A session that is gone holds nothing, and says nothing.
 	gone := listen(t, bus, "session c9", "sleep")

@@ -23,6 +23,9 @@ func (tx *Tx) finish() error {
 			return err
 		}
 	}
+	if tx.renews() {
+		tx.setMeta(metaState, newState())
+	}
 	return tx.v.write(func() error {
 		for _, name := range slices.Sorted(maps.Keys(tx.puts)) {
 			b, err := tx.bolt.CreateBucketIfNotExists([]byte(name)) // the log's may be missing

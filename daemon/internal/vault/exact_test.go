@@ -87,9 +87,9 @@ func TestCodeCostsTheSame(t *testing.T) {
 		})
 	}
 	t.Logf("allocations: %v by exact name, %v by a part of it", exact, part)
-	// A tree of more levels may cost one or two more; the race detector drops
-	// what is pooled now and then.
-	if exact[1] > exact[0]+2 && !raceEnabled {
+	// A tree of more levels, and buckets that have outgrown the page that they
+	// shared, cost a few more; the race detector drops what is pooled now and then.
+	if exact[1] > exact[0]+5 && !raceEnabled {
 		t.Errorf("a code of 10,000 entries allocates %.0f times, of 10 %.0f times", exact[1], exact[0])
 	}
 	if part[1] < 1000*exact[1] {

@@ -62,6 +62,10 @@ const (
 	// metaFingerprint is the key of Fingerprint in a vault that was rekeyed: that
 	// of the first vault key.
 	metaFingerprint = "fingerprint"
+	// metaState names the state of entries and key slots: 16 random bytes, drawn
+	// anew by each change of them. Two files of one vault with the same name hold
+	// the same, so that nothing is backed up twice.
+	metaState = "state"
 )
 
 // deviceLen is the number of hex digits of metaDevice.

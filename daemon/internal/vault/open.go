@@ -60,7 +60,7 @@ func open(path string, opt Options, readOnly bool) (_ *Vault, err error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%w: not a regular file", ErrNotVault)
 	}
-	v := &Vault{path: path, now: opt.clock(), waiting: opt.Waiting, readOnly: readOnly, unsettled: true}
+	v := &Vault{path: path, opt: opt, now: opt.clock(), waiting: opt.Waiting, readOnly: readOnly, unsettled: true}
 	defer func() {
 		if err != nil && v.file != nil {
 			// bbolt may have closed it already, or have panicked and kept it.

@@ -64,7 +64,7 @@ func (v *Vault) rekey(drop [][16]byte, add []NewSlot) (*Vault, error) {
 		return nil, err
 	}
 	defer os.Remove(tmp) // nothing once the file is in its place
-	opt := Options{Now: v.now, Waiting: v.waiting}
+	opt := v.opt
 	live, trashed := v.Count()
 	for _, s := range slots {
 		if err := readBack(tmp, s, opt, live, trashed); err != nil {
@@ -210,8 +210,13 @@ func (c *copier) begin(tx *bolt.Tx, slots []NewSlot, raw, fingerprint []byte) er
 	if err := putSlots(tx, c.v.id, slots, raw, c.to.seal); err != nil {
 		return err
 	}
-	context := seal.Context(bucketMeta, []byte(metaFingerprint))
-	return tx.Bucket(bucketMeta).Put([]byte(metaFingerprint), c.to.seal.Seal(seal.VaultMeta, context, fingerprint))
+	for name, value := range map[string][]byte{metaFingerprint: fingerprint, metaState: newState()} {
+		sealed := c.to.seal.Seal(seal.VaultMeta, seal.Context(bucketMeta, []byte(name)), value)
+		if err := tx.Bucket(bucketMeta).Put([]byte(name), sealed); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // bucket copies one bucket in parts, in the order of its keys.
@@ -292,7 +297,7 @@ func (c *copier) reseal(p seal.Purpose, context, sealed []byte, look func(plain 
 
 func (c *copier) meta(bucket []byte) func(key, sealed []byte) ([]byte, error) {
 	return func(key, sealed []byte) ([]byte, error) {
-		if bytes.Equal(bucket, bucketMeta) && string(key) == metaFingerprint {
+		if name := string(key); bytes.Equal(bucket, bucketMeta) && (name == metaFingerprint || name == metaState) {
 			return nil, nil // written by begin
 		}
 		return c.reseal(seal.VaultMeta, seal.Context(bucket, key), sealed, nil)

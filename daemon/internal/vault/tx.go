@@ -134,6 +134,9 @@ func (v *Vault) update(of *change, f func(tx *Tx) error) error {
 	}
 	v.unsettled = false
 	logged()
+	if tx.renews() && v.opt.Changed != nil {
+		v.opt.Changed()
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.changes++

@@ -24,6 +24,9 @@ import (
 type Options struct {
 	Now     func() time.Time // the clock; nil means time.Now
 	Waiting Waiting          // rows for the log that go with the next change; nil: there are never any
+	// Changed, if set, is called after each change of entries or key slots that
+	// was stored. It must neither wait nor use the Vault.
+	Changed func()
 }
 
 func (o Options) clock() func() time.Time {
@@ -38,6 +41,7 @@ func (o Options) clock() func() time.Time {
 // its Tx alone: calling the Vault from there blocks for ever.
 type Vault struct {
 	path     string
+	opt      Options
 	now      func() time.Time
 	waiting  Waiting
 	db       *bolt.DB
@@ -45,7 +49,8 @@ type Vault struct {
 	id       [16]byte
 	format   int
 	readOnly bool
-	torn     bool // see Torn
+	torn     bool     // see Torn
+	trailer  *trailer // of a backup; nil in a vault
 
 	// A panic inside bbolt may leave its locks held, and whoever asks for them
 	// again would wait for ever: unwritable is set after one in a write

@@ -1,0 +1,32 @@
+package vault
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+)
+
+// newState returns a value of metaState.
+func newState() []byte {
+	state := make([]byte, 16)
+	rand.Read(state) // does not fail: it ends the process instead
+	return state
+}
+
+// renews says whether the change is one of entries or key slots. What the daemon
+// notes for itself, and the time, is none.
+func (tx *Tx) renews() bool {
+	return len(tx.puts[string(bucketEntry)])+len(tx.puts[string(bucketSlot)]) > 0
+}
+
+// State names the state of entries and key slots, in hex: it is another one
+// after each change of them, and the same in each copy. It is empty until the
+// first change that a release with backups has made.
+func (v *Vault) State() (string, error) {
+	k, err := v.unlocked()
+	if err != nil {
+		return "", err
+	}
+	defer k.release()
+	state, err := v.readMeta(k, metaState)
+	return hex.EncodeToString(state), err
+}

@@ -438,4 +438,3 @@ func FuzzBackup(f *testing.F) {
 		}
 	})
 }
-

@@ -257,6 +257,21 @@ func (s *settings) logs() bool {
 	return s.force.Log != "off"
 }
 
+// backups is how many backups are kept. What the file may say is more than the
+// default: until it was read once none has to go.
+func (s *settings) backups() int {
+	s.lookIfBlind()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.sound {
+		return max(s.force.Backups, manyBackups)
+	}
+	return s.force.Backups
+}
+
+// manyBackups is more than a configuration can ask for.
+const manyBackups = 1000
+
 // warnings are what status shows of the file.
 func (s *settings) warnings() []ipc.Warning {
 	s.lookIfBlind()

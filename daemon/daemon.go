@@ -80,6 +80,7 @@ type Daemon struct {
 	desktop  *desktop
 	keeper   *keeper
 	intake   *intake
+	backups  *backups
 	rest     *rest
 	autolock *autolock
 	watch    *watch
@@ -248,6 +249,8 @@ func (d *Daemon) serve(ctx context.Context, in *heritage) error {
 	d.audit.log, d.keeper.rows = d.log, d.audit.waiting
 	d.settings.begin(d.log, d.configured)
 	d.audit.wasOn = d.settings.logs()
+	d.backups = d.newBackups()
+	d.keeper.notice = d.backups.nudge
 
 	door := &door{Listener: in.listener, log: d.log, early: in.early()}
 	server := d.server(ctx)
@@ -259,6 +262,7 @@ func (d *Daemon) serve(ctx context.Context, in *heritage) error {
 		close(served)
 	})
 	tasks.Go(func() { d.settings.watch(ctx) })
+	tasks.Go(func() { d.backups.run(ctx) })
 	tasks.Go(func() { d.autolock.run(ctx) })
 	tasks.Go(func() { d.watchSession(ctx) })
 	tasks.Go(func() { d.reopen(ctx) })
@@ -296,6 +300,7 @@ func (d *Daemon) serve(ctx context.Context, in *heritage) error {
 	d.requests.Wait()
 	tasks.Wait()
 	d.audit.close()
+	d.backups.atEnd()
 	d.keeper.close()
 	d.exe.wait()
 	in.inherit(d.askers, back)

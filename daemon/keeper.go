@@ -37,6 +37,9 @@ type keeper struct {
 	// moved is told the state before and after each attempt, before anybody else
 	// can see the new one.
 	moved func(before, after ipc.State)
+	// notice is called when the vault has become ready or has changed. It waits
+	// for nothing. Set before the first attempt.
+	notice func()
 
 	turn chan struct{} // full while an attempt runs
 
@@ -89,7 +92,8 @@ type storeFunc func(t keystore.Type, pass secret.Bytes, waiting func(bool)) (key
 // requests that come before it wait for it.
 func newKeeper(files profileFiles, stores storeFunc, p func() policy, log *slog.Logger, now func() time.Time) *keeper {
 	return &keeper{files: files, stores: stores, policy: p, log: log, now: now,
-		moved: func(ipc.State, ipc.State) {}, screen: func() string { return "" }, answered: make(chan struct{}, 1), readied: make(chan struct{}, 1), turn: make(chan struct{}, 1),
+		moved: func(ipc.State, ipc.State) {}, screen: func() string { return "" }, answered: make(chan struct{}, 1),
+		notice: func() {}, readied: make(chan struct{}, 1), turn: make(chan struct{}, 1),
 		state: ipc.StateWaiting, attempt: newAttempt(func() {})}
 }
 
@@ -277,6 +281,7 @@ func (k *keeper) announce(before, after outcome) {
 	if after.state != ipc.StateReady {
 		return
 	}
+	k.notice()
 	select {
 	case k.readied <- struct{}{}:
 	default:
@@ -400,4 +405,15 @@ func (k *keeper) purge(ctx context.Context) {
 		k.report(err)
 		k.log.Warn("purging the trash", "error", err.Error())
 	}
+}
+
+// openVault returns the vault if it is open and unlocked, else nil. A lock meanwhile
+// shows as ErrLocked from the vault itself.
+func (k *keeper) openVault() *vault.Vault {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if k.vault == nil || !k.vault.Unlocked() {
+		return nil
+	}
+	return k.vault
 }

@@ -43,6 +43,7 @@ func (d *Daemon) lock(ctx context.Context, why ipc.LockReason) error {
 // itself: a lock does not wait for a slow disk for ever.
 func (d *Daemon) beforeLock(ctx context.Context) {
 	d.audit.flushBriefly(ctx)
+	d.backups.beforeLock(ctx)
 }
 
 // moment is now, by both clocks.

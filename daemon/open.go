@@ -159,7 +159,9 @@ func (k *keeper) openFile() (ipc.State, *ipc.Error) {
 	return ipc.StateLocked, nil
 }
 
-func (k *keeper) options() vault.Options { return vault.Options{Now: k.now, Waiting: k.rows} }
+func (k *keeper) options() vault.Options {
+	return vault.Options{Now: k.now, Waiting: k.rows, Changed: k.notice}
+}
 
 // setVault puts an open vault in place and marks the profile as one that has one.
 func (k *keeper) setVault(v *vault.Vault) {

@@ -54,6 +54,8 @@ func (d *Daemon) status(ctx context.Context, secrets bool) ipc.Status {
 	s.Warnings = append(s.Warnings, d.settings.warnings()...)
 	s.Warnings = append(s.Warnings, warnings(s)...)
 	s.Warnings = append(s.Warnings, d.lockWarnings(s.Vault)...)
+	s.Backups = d.backups.status(s.Vault)
+	s.Warnings = append(s.Warnings, d.backups.warnings()...)
 	if file := d.settings.policy().passphraseFile; file != "" && hasSlot(s.Vault, keystore.TypePassphrase) {
 		s.Warnings = append(s.Warnings, ipc.Warning{Code: "passphrase_file",
 			Message: "this daemon reads the passphrase from " + file + ": o2fa unlock asks nobody", Hint: "o2fa config"})

@@ -72,6 +72,7 @@ type Status struct {
 	Log         string             `json:"log,omitempty"`
 	Vault       *VaultStatus       `json:"vault,omitempty"`
 	SecretsFile *SecretsFileStatus `json:"secrets_file,omitempty"`
+	Backups     *BackupsStatus     `json:"backups,omitempty"`
 	Account     *Account           `json:"account,omitempty"`
 	APIURL      string             `json:"api_url,omitempty"` // OPEN2FA_API_URL as the daemon sees it
 	Warnings    []Warning          `json:"warnings,omitempty"`
@@ -170,6 +171,9 @@ type SlotsReply struct {
 	// Left says which key of a removed slot could not be deleted. It opens
 	// nothing but old copies of the vault.
 	Left []Left `json:"left,omitempty"`
+	// OldBackups names the profile's backups that a slot opens which the vault does
+	// not have any more.
+	OldBackups []string `json:"old_backups,omitempty"`
 }
 
 // Entry is one account that yields codes. Secret is empty unless the request
@@ -363,26 +367,6 @@ type Setting struct {
 type ConfigRequest struct {
 	Set   map[string]string `json:"set,omitempty"`
 	Unset []string          `json:"unset,omitempty"` // back to the default
-}
-
-// ResetRequest removes the vault and what belongs to it, for good. Vault is its
-// id as status tells it, so that nobody removes another one than they saw; empty
-// where there is none to name.
-type ResetRequest struct {
-	Vault string `json:"vault"`
-}
-
-// ResetReply tells what is gone and what is still there.
-type ResetReply struct {
-	Removed []string `json:"removed"` // paths, and other things in words
-	Left    []Left   `json:"left"`
-}
-
-// Left is something that a reset did not remove.
-type Left struct {
-	What   string `json:"what"` // a path, or other things in words
-	Why    string `json:"why"`
-	Failed bool   `json:"failed,omitempty"` // it was to go, and could not be removed
 }
 
 // UndoReply tells what was undone: the last change that had not been undone yet.

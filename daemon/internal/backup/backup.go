@@ -121,7 +121,7 @@ func (d Dir) Make(of string, now time.Time, write func(f *os.File, name string) 
 	if err != nil {
 		return Info{}, err
 	}
-	tmp, err := writeTemp(string(d), func(f *os.File) error { return write(f, info.Name) })
+	tmp, err := WriteTemp(string(d), func(f *os.File) error { return write(f, info.Name) })
 	if err != nil {
 		return Info{}, err
 	}
@@ -153,8 +153,10 @@ func (d Dir) free(of string, now time.Time) (Info, error) {
 	}
 }
 
-// writeTemp returns a new file in dir, synced, that f has written.
-func writeTemp(dir string, f func(*os.File) error) (path string, err error) {
+// WriteTemp returns a new file in dir, synced, that f has written. It is the
+// caller's to rename or remove; one that a killed process leaves is removed as
+// leftovers of atomicfile are.
+func WriteTemp(dir string, f func(*os.File) error) (path string, err error) {
 	file, err := os.CreateTemp(dir, tempPattern) // 0600
 	if err != nil {
 		return "", err

@@ -21,6 +21,7 @@ const MaxSize = 64 << 10
 
 // Config is what a config.toml says. What it leaves out has its default.
 type Config struct {
+	Backups        int           // how many backups are kept; 0 to maxBackups, 0 makes none
 	Keystore       string        // how a new vault is keyed: auto, keyring, passphrase, keyfile
 	LockAfter      time.Duration // how long the vault stays open, from unlocking; 0 is for ever, else minLock to maxLock
 	LockIdle       time.Duration // the same from the last command that a person gave
@@ -41,6 +42,7 @@ const (
 	minLock      = time.Second
 	maxLock      = 720 * time.Hour // a month: who wants more wants 0s
 	maxTrashDays = 3650
+	maxBackups   = 1000
 	maxPath      = 4096 // bytes
 )
 
@@ -68,6 +70,16 @@ type Key struct {
 // keys is the one table of all keys, sorted. A new key is a row here and a field
 // of Config.
 var keys = [...]Key{
+	{
+		Name: "backups", Default: "20", Values: "a number from 0 to 1000", number: true,
+		Usage: "how many backups of the vault are kept; 0 makes none",
+		put: func(c *Config, value string) bool {
+			n, err := strconv.Atoi(value)
+			c.Backups = n
+			return err == nil && n >= 0 && n <= maxBackups
+		},
+		get: func(c Config) string { return strconv.Itoa(c.Backups) },
+	},
 	{
 		Name: "keystore", Default: "auto", Values: "auto, keyring, passphrase or keyfile",
 		Usage: "how a new vault is keyed",

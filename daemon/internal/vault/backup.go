@@ -165,6 +165,27 @@ func (v *Vault) OpenOwn(path string) (*Vault, error) {
 	return b, nil
 }
 
+// ManifestOf returns the manifest of the backup at path if it is of this very
+// vault, under the key that it has now. It reads the trailer and nothing else.
+// ErrNoSeal and ErrWrongKey for other files.
+func (v *Vault) ManifestOf(path string) (Manifest, error) {
+	k, err := v.unlocked()
+	if err != nil {
+		return Manifest{}, err
+	}
+	defer k.release()
+	f, err := os.Open(path)
+	if err != nil {
+		return Manifest{}, classify(err)
+	}
+	defer f.Close()
+	b := &Vault{id: v.id}
+	if b.trailer, err = readTrailer(f); err != nil {
+		return Manifest{}, err
+	}
+	return b.manifest(k)
+}
+
 // share unlocks a backup with the keys of the vault that it is of. They are
 // wiped when both have let go of them.
 func (v *Vault) share(from *Vault) error {

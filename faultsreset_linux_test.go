@@ -20,7 +20,7 @@ func resetReadOnly(t *testing.T, r *room) {
 	p := r.place(t, r.view)
 	before := snapshot(t, p.profile.Dir)
 	o, s := p.start(t, ipc.StateReady)
-	_, err := p.client.Reset(t.Context(), ipc.ResetRequest{Vault: s.Vault.ID})
+	_, err := p.client.Reset(t.Context(), ipc.ResetRequest{Vault: s.Vault.ID, Backups: true})
 	p.prints(t, p.fail(t, "reset", err, ipc.ErrReadOnly), "reset", "--force")
 	_, err = p.client.Configure(t.Context(), ipc.ConfigRequest{Set: map[string]string{"trash_days": "5"}})
 	p.prints(t, p.fail(t, "config set", err, ipc.ErrReadOnly), "config", "set", "trash_days", "5")

@@ -82,7 +82,7 @@ func (p *place) killInReset(t *testing.T, strace string, inject ...string) (whol
 		_, err := p.client.Status(t.Context())
 		return err == nil || !o.alive()
 	})
-	_, err := p.client.Reset(t.Context(), ipc.ResetRequest{Vault: id})
+	_, err := p.client.Reset(t.Context(), ipc.ResetRequest{Vault: id, Backups: true})
 	await(t, "the end of the daemon", func() bool { return !o.alive() })
 	return err == nil, p.afterReset(t, id)
 }

@@ -184,8 +184,12 @@ func (c *Client) ClearLog(ctx context.Context) error {
 }
 
 // ResetPlan tells what Reset would remove and leave. It changes nothing.
-func (c *Client) ResetPlan(ctx context.Context) (ipc.ResetReply, error) {
-	return call[ipc.ResetReply](ctx, c, Request{Method: "GET", Path: ipc.PathReset})
+func (c *Client) ResetPlan(ctx context.Context, r ipc.ResetRequest) (ipc.ResetReply, error) {
+	query := map[string]string{}
+	if r.Backups {
+		query["backups"] = "true"
+	}
+	return call[ipc.ResetReply](ctx, c, Request{Method: "GET", Path: ipc.PathReset, Query: query})
 }
 
 // Reset removes the vault and all that belongs to it, for good, and ends the

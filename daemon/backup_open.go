@@ -341,5 +341,10 @@ func (d *Daemon) verifyBackup(ctx context.Context, p picked, pass secret.Bytes) 
 		return ipc.BackupReport{}, err
 	}
 	defer o.Close()
-	return o.verify(ctx)
+	r, err := o.verify(ctx)
+	if err == nil && !r.Sealed {
+		r.Problem = &ipc.Error{Code: ipc.CodeInvalid, Hint: "o2fa backup create",
+			Message: fmt.Sprintf("it has no seal of a backup: its %d entries open, and nobody knows whether that is all there was", r.Entries)}
+	}
+	return r, err
 }

@@ -103,7 +103,7 @@ func (b *backups) wanted(ctx context.Context) bool {
 	if err == nil && !wanted {
 		b.done(nil)
 	}
-	return err == nil && wanted
+	return wanted || err != nil && mayPass(err)
 }
 
 // settle waits until nothing has changed for a while, but not for ever. It
@@ -160,6 +160,10 @@ func (b *backups) due(ctx context.Context) error {
 // dueOf is due for the vault that the caller has.
 func (b *backups) dueOf(ctx context.Context, v *vault.Vault) error {
 	lacks, err := b.lacks(v)
+	if err != nil {
+		err = b.refusal(err)
+		b.done(err)
+	}
 	if err != nil || !lacks {
 		return err
 	}

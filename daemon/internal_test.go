@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/o2fa/o2fa"
+	"github.com/o2fa/o2fa/daemon/internal/backup"
 	"github.com/o2fa/o2fa/daemon/internal/keystore"
 	"github.com/o2fa/o2fa/daemon/internal/vault"
 	"github.com/o2fa/o2fa/internal/secret"
@@ -40,6 +41,9 @@ func newInside(t *testing.T, out io.Writer) *Daemon {
 		d.store, d.settings.policy, d.log, d.now)
 	d.intake = newIntake(filepath.Join(dir, "secrets.json"), d.keeper, d.log)
 	d.audit.log, d.keeper.rows = d.log, d.audit.waiting
+	d.backups = d.newBackups()
+	d.backups.dir = backup.Dir(filepath.Join(dir, backupsName))
+	d.keeper.notice = d.backups.nudge
 	d.keeper.start(t.Context())
 	if err := d.keeper.create(t.Context(), "", secret.Bytes{}); err != nil {
 		t.Fatal(err)

@@ -240,7 +240,7 @@ func TestResetWaitsForAPerson(t *testing.T) {
 	until(t, waiting)
 	done := make(chan ipc.ResetReply, 1)
 	go func() {
-		reply, err := d.Client.Reset(t.Context(), ipc.ResetRequest{Vault: id})
+		reply, err := d.Client.Reset(t.Context(), ipc.ResetRequest{Vault: id, Backups: true})
 		if err != nil {
 			t.Error(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/o2fa/o2fa/internal/atomicfile"
 	"github.com/o2fa/o2fa/ipc"
@@ -20,7 +21,7 @@ import (
 const maxOthers = 20
 
 // getReset answers with what a reset would remove and leave, and changes nothing.
-func (d *Daemon) getReset(*http.Request) (any, error) {
+func (d *Daemon) getReset(r *http.Request) (any, error) {
 	c := &clearing{}
 	k := d.keeper
 	c.foresee(k.files.vault)
@@ -31,6 +32,9 @@ func (d *Daemon) getReset(*http.Request) (any, error) {
 		c.removed(h.itemText() + ", if it is there")
 	}
 	c.foresee(append(k.keyFiles(), k.files.marker)...)
+	if r.URL.Query().Get("backups") == "true" {
+		c.foresee(d.backupFiles()...)
+	}
 	c.foresee(d.logs()...)
 	c.foresee(d.runFiles()...)
 	d.listOthers(c)
@@ -48,6 +52,11 @@ func (d *Daemon) postReset(r *http.Request) (any, error) {
 	c := &clearing{}
 	if err := d.keeper.reset(context.WithoutCancel(r.Context()), req.Vault, c); err != nil {
 		return nil, err
+	}
+	if req.Backups {
+		for _, path := range d.backupFiles() {
+			c.remove(path)
+		}
 	}
 	if d.file != nil {
 		d.file.end()
@@ -130,6 +139,11 @@ func (d *Daemon) purpose(name string) string {
 		return "it is open2fa's, and whoever reads it has the account"
 	case configName:
 		return "it holds your settings"
+	case backupsName:
+		return d.backupsLeft()
+	}
+	if strings.HasPrefix(name, filepath.Base(d.cfg.Profile.VaultFile())+keptSuffix) {
+		return "a restore has kept it; --backups removes it, too"
 	}
 	return ""
 }

@@ -32,7 +32,7 @@ func furnished(t *testing.T) *daemontest.Daemon {
 // reset resets and waits for the daemon's end.
 func reset(t *testing.T, d *daemontest.Daemon, vault string) ipc.ResetReply {
 	t.Helper()
-	reply, err := d.Client.Reset(t.Context(), ipc.ResetRequest{Vault: vault})
+	reply, err := d.Client.Reset(t.Context(), ipc.ResetRequest{Vault: vault, Backups: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestReset(t *testing.T) {
 	for _, name := range []string{"vault.key.unused-20260101T000000.000", ".o2fa-1.tmp", "o2fad.log.1", "o2fad.log.2"} {
 		write(t, filepath.Join(dir, name), "x")
 	}
-	plan, err := d.Client.ResetPlan(t.Context())
+	plan, err := d.Client.ResetPlan(t.Context(), ipc.ResetRequest{Backups: true})
 	if err != nil {
 		t.Fatal(err)
 	}

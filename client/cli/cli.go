@@ -53,7 +53,7 @@ its arguments; what follows "--" is no flag.`,
 	}{
 		{"Codes and entries", []*command.Command{addCommand(), codeCommand(), generateCommand(), listCommand(), showCommand(), editCommand(), deleteCommand(),
 			undoCommand(), trashCommand()}},
-		{groupVault, []*command.Command{initCommand(), lockCommand(), unlockCommand(), keyCommand(), statusCommand(), logCommand(), configCommand(), resetCommand()}},
+		{groupVault, []*command.Command{initCommand(), lockCommand(), unlockCommand(), keyCommand(), backupCommand(), statusCommand(), logCommand(), configCommand(), resetCommand()}},
 		{groupProgram, []*command.Command{completionCommand(), versionCommand()}},
 	} {
 		explain(group.commands)
@@ -104,7 +104,7 @@ func unknown(words []string) []string {
 
 // elsewhere are commands of open2fa and of other such programs that o2fa has not:
 // whoever types one means no entry.
-var elsewhere = [...]string{"remote", "sync", "backup", "service", "daemon", "two-factor", "copy", "clip", "pick"}
+var elsewhere = [...]string{"remote", "sync", "service", "daemon", "two-factor", "copy", "clip", "pick"}
 
 // renaming returns the call that renames an entry: words are its name and, where
 // there are two, the new one.
@@ -147,6 +147,7 @@ func files() []command.Item {
 	return []command.Item{
 		{Name: "~/.open2fa/vault.db", Text: "the entries, sealed"},
 		{Name: "~/.open2fa/vault.key", Text: "the key, where it is kept in a file"},
+		{Name: "~/.open2fa/backups", Text: `copies of the vault, sealed: "o2fa help backup"`},
 		{Name: "~/.open2fa/config.toml", Text: `the settings: "o2fa help config"`},
 		{Name: "~/.open2fa/secrets.json", Text: "open2fa's secrets, in clear: read, never written"},
 		{Name: "~/.open2fa/o2fad.log", Text: "what the daemon has to say"},

@@ -23,15 +23,16 @@ func resetCommand() *command.Command {
 		Synonyms: []string{"uninstall"},
 		Wary:     true,
 		Short:    "Remove the vault, its key and all else that o2fa has made",
-		Long: `Every entry is lost, for good. Copies of vault.db that were made before open
+		Long: `Every entry is lost, for good. Backups stay, unless --backups is given, and open
 with a passphrase or a recovery code only: keyring item and key file go.
 
 It shows what goes and what stays, and wants the word "reset" typed. Files of
 open2fa, config.toml and what others have put into the directory stay. It works
 for a vault that cannot be opened, too; one that was interrupted is finished by
 another call. The next "o2fa add" makes a new vault.`,
-		Example: "o2fa reset\no2fa reset --force",
-		Flags:   []command.Flag{{Name: "force", Short: "f", Default: false, Usage: "do not ask"}},
+		Example: "o2fa reset\no2fa reset --backups\no2fa reset --force",
+		Flags: []command.Flag{{Name: "force", Short: "f", Default: false, Usage: "do not ask"},
+			{Name: "backups", Default: false, Usage: "remove the backups, too"}},
 		Run:     runReset,
 	}
 }
@@ -53,7 +54,7 @@ func runReset(ctx context.Context, inv *command.Invocation) error {
 			return err
 		}
 	}
-	req := ipc.ResetRequest{}
+	req := ipc.ResetRequest{Backups: inv.Bool("backups")}
 	if status.Vault != nil {
 		req.Vault = status.Vault.ID
 	}
@@ -89,7 +90,7 @@ const resetWord = "reset"
 
 // askReset shows what a reset does, and asks.
 func (a *agent) askReset(ctx context.Context, status ipc.Status) error {
-	plan, err := a.client.ResetPlan(ctx)
+	plan, err := a.client.ResetPlan(ctx, ipc.ResetRequest{Backups: a.inv.Bool("backups")})
 	if err != nil {
 		return err
 	}

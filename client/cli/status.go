@@ -42,6 +42,7 @@ func runStatus(ctx context.Context, inv *command.Invocation) error {
 		showInfo(inv, s)
 		showVault(inv, s)
 		showSecretsFile(inv, s.SecretsFile)
+		showBackupsStatus(inv, s.Backups)
 		inv.Printf("Daemon: %s, pid %d, since %s\n", command.Escape(s.Release), s.PID, localTime(s.Started))
 		inv.Printf("Socket: %s\n", command.Escape(s.Socket))
 		for _, w := range s.Warnings {
@@ -197,6 +198,18 @@ func showSecretsFile(inv *command.Invocation, f *ipc.SecretsFileStatus) {
 	}
 	if f.NeedLook {
 		inv.Printf("  it changed while the vault was locked, and is read at the next unlock\n")
+	}
+}
+
+func showBackupsStatus(inv *command.Invocation, b *ipc.BackupsStatus) {
+	switch {
+	case b == nil:
+	case b.Newest != "":
+		inv.Printf("Backups: %d, the newest of %s\n", b.Count, localTime(b.Newest))
+	case b.Keep == 0:
+		inv.Printf("Backups: none, backups = 0 in config.toml\n")
+	case b.Pending:
+		inv.Printf("Backups: none yet, the first is about to be made\n")
 	}
 }
 

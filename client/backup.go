@@ -1,0 +1,22 @@
+package client
+
+import (
+	"context"
+
+	"github.com/o2fa/o2fa/ipc"
+)
+
+// Backups lists the backups of the profile, the newest first.
+func (c *Client) Backups(ctx context.Context) (ipc.Backups, error) {
+	return call[ipc.Backups](ctx, c, Request{Method: "GET", Path: ipc.PathBackups})
+}
+
+// CreateBackup makes a backup now, and verifies it.
+func (c *Client) CreateBackup(ctx context.Context, r ipc.BackupCreateRequest) (ipc.BackupCreated, error) {
+	return call[ipc.BackupCreated](ctx, c, Request{Method: "POST", Path: ipc.PathBackupCreate, Body: r})
+}
+
+// VerifyBackup proves that a backup, or each, can be restored.
+func (c *Client) VerifyBackup(ctx context.Context, r ipc.BackupVerifyRequest) (ipc.BackupVerified, error) {
+	return call[ipc.BackupVerified](ctx, c, Request{Method: "POST", Path: ipc.PathBackupVerify, Body: r})
+}

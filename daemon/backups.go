@@ -296,7 +296,7 @@ func (b *backups) flush(ctx context.Context, most time.Duration) {
 		_ = b.due(ctx) // what it says is noted, or is made up for at the next unlock
 	}
 	b.working.Lock() // until the last one has let go
-	b.working.Unlock()
+	defer b.working.Unlock()
 }
 
 // cancelled is a file that takes nothing more when ctx has ended.

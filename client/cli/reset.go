@@ -33,7 +33,7 @@ another call. The next "o2fa add" makes a new vault.`,
 		Example: "o2fa reset\no2fa reset --backups\no2fa reset --force",
 		Flags: []command.Flag{{Name: "force", Short: "f", Default: false, Usage: "do not ask"},
 			{Name: "backups", Default: false, Usage: "remove the backups, too"}},
-		Run:     runReset,
+		Run: runReset,
 	}
 }
 

@@ -125,14 +125,14 @@ func TestBackupBeforeLock(t *testing.T) {
 		d := newInside(t, io.Discard)
 		runBackups(t, d)
 		addNth(t, d, 1)
-		if err := d.lock(t.Context(), lockAsked); err != nil {
+		if err := d.lock(t.Context(), ipc.LockAsked); err != nil {
 			t.Fatal(err)
 		}
 		wantBackups(t, d, "before a lock", 1)
 		if err := d.keeper.unlock(t.Context(), secret.Bytes{}); err != nil {
 			t.Fatal(err)
 		}
-		if err := d.lock(t.Context(), lockAsked); err != nil {
+		if err := d.lock(t.Context(), ipc.LockAsked); err != nil {
 			t.Fatal(err)
 		}
 		wantBackups(t, d, "a lock without a change", 1)

@@ -14,7 +14,9 @@ func configCommand() *command.Command {
 		Use:      "config [COMMAND]",
 		Synonyms: []string{"settings", "preferences"},
 		Short:    "Show and change the settings of config.toml",
-		Long: `  keystore         how a new vault is keyed: auto, keyring, passphrase, keyfile
+		Long: `  backups          how many backups of the vault are kept; 0 makes none; at
+                   most 1000
+  keystore         how a new vault is keyed: auto, keyring, passphrase, keyfile
   lock_after       how long after unlocking the vault locks by itself; 0s is
                    never, else a time from 1s to 720h, such as 10m
   lock_idle        how long after the last command the vault locks by itself; 0s
@@ -80,7 +82,7 @@ and O2FA_PASSPHRASE_FILE win over it.`,
 }
 
 // settingKeys are the keys as shells complete them; the daemon decides.
-var settingKeys = [...]string{"keystore", "lock_after", "lock_idle", "lock_on", "log", "min_valid", "passphrase_file", "pinentry", "trash_days", "unlock"}
+var settingKeys = [...]string{"backups", "keystore", "lock_after", "lock_idle", "lock_on", "log", "min_valid", "passphrase_file", "pinentry", "trash_days", "unlock"}
 
 // completeSetting completes a key, and then the value of one that has few.
 func completeSetting(ctx context.Context, c *command.Completion) []command.Candidate {

@@ -41,7 +41,7 @@ func TestConfig(t *testing.T) {
 	w.write("config.toml", "# mine\nmin_valid = '2s'\n")
 	w.Start(t)
 	w.want("config", outcome{0, "\nSetting            Value            Source\n---------------    -------------    -------------\n" +
-		"keystore           keyring          O2FA_KEYSTORE\nlock_after         0s               default\n" +
+		"backups            20               default\nkeystore           keyring          O2FA_KEYSTORE\nlock_after         0s               default\n" +
 		"lock_idle          0s               default\nlock_on            screen, sleep    default\n" +
 		"log                on               default\n" +
 		"min_valid          2s               config.toml\npassphrase_file    None             default\n" +

@@ -46,7 +46,7 @@ func TestInfo(t *testing.T) {
 	} {
 		got := w.run("", strings.Fields(args)...)
 		want := regexp.QuoteMeta(shown+account+"State: ready\nVault: "+w.Profile.Dir+"/vault.db (format 1)\nOpened by: ") +
-			`\w+\nDaemon: \S+, pid \d+, since [-0-9]+ [:0-9]+\nSocket: ` + regexp.QuoteMeta(w.Profile.Socket) + `\nWarning: one key slot`
+			`\w+\nBackups: none yet, the first is about to be made\nDaemon: \S+, pid \d+, since [-0-9]+ [:0-9]+\nSocket: ` + regexp.QuoteMeta(w.Profile.Socket) + `\nWarning: one key slot`
 		if got.code != 0 || got.errs != "" || !regexp.MustCompile("^"+want).MatchString(got.out) {
 			t.Errorf("o2fa %s: exit %d\n%s%s", args, got.code, got.out, got.errs)
 		}
@@ -66,6 +66,10 @@ func TestStatusTells(t *testing.T) {
 				"Opened by: passphrase\n", "Opened by: key file /p/vault\\u{1b}.key (unprotected)\n"}},
 		"failed": {ipc.Status{State: ipc.StateFailed, Problem: &ipc.Error{Message: "the vault is damaged", Hint: "put a copy back"}},
 			[]string{"State: failed\nProblem: the vault is damaged\n  Hint: put a copy back\n"}},
+		"backups": {ipc.Status{State: ipc.StateReady, Backups: &ipc.BackupsStatus{Keep: 20, Count: 3, Newest: "2026-11-22T00:15:03Z"}},
+			[]string{"Backups: 3, the newest of 2026-11-22 "}},
+		"no backups": {ipc.Status{State: ipc.StateReady, Backups: &ipc.BackupsStatus{}},
+			[]string{"Backups: none, backups = 0 in config.toml\n"}},
 		"rows": {ipc.Status{State: ipc.StateReady, Vault: &ipc.VaultStatus{Entries: 2, Trashed: 1},
 			SecretsFile: &ipc.SecretsFileStatus{Path: "/p/secrets.json", Present: true, Rows: 2, NeedLook: true,
 				Rejected: []ipc.RowProblem{{Position: 3, Reason: "not base32"}}}},

@@ -42,7 +42,7 @@ func resetOnFullDisk(t *testing.T, r *room) {
 	o, _ = p.start(t, ipc.StateReady)
 	_, err := p.client.Configure(t.Context(), ipc.ConfigRequest{Set: map[string]string{"trash_days": "5"}})
 	p.prints(t, p.fail(t, "config set", err, ipc.ErrDiskFull), "config", "set", "trash_days", "5")
-	if stdout, stderr, exit := p.o2fa(t, "reset", "--force"); exit != 0 {
+	if stdout, stderr, exit := p.o2fa(t, "reset", "--force", "--backups"); exit != 0 {
 		t.Errorf("o2fa reset: exit code %d\n%s%s", exit, stdout, stderr)
 	}
 	if _, err := os.Lstat(p.profile.Dir); !errors.Is(err, fs.ErrNotExist) {

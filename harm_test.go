@@ -236,8 +236,11 @@ func (p *place) add(t *testing.T, secret, name string) {
 // leftovers returns the files in the profile that no daemon needs.
 func (p *place) leftovers(t *testing.T) []string {
 	t.Helper()
-	needed := []string{"vault.db", "vault.id", "vault.key", "o2fad.lock", "o2fad.log", "o2fad.log.1", "o2fad.log.2", "secrets.json"}
-	var list []string
+	needed := []string{"vault.db", "vault.id", "vault.key", "o2fad.lock", "o2fad.log", "o2fad.log.1", "o2fad.log.2", "secrets.json", "backups"}
+	list, err := filepath.Glob(filepath.Join(p.profile.Dir, "backups", ".*")) // names there are no pattern
+	if err != nil {
+		t.Fatal(err)
+	}
 	for dir, known := range map[string][]string{
 		p.profile.Dir:                  needed,
 		filepath.Dir(p.profile.Socket): {filepath.Base(p.profile.Socket)},

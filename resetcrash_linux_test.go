@@ -119,7 +119,7 @@ func (p *place) afterReset(t *testing.T, id string) ipc.State {
 // resets runs o2fa reset, which has to leave nothing.
 func (p *place) resets(t *testing.T) {
 	t.Helper()
-	if stdout, stderr, exit := p.o2fa(t, "reset", "--force"); exit != 0 || strings.Contains(stdout, "Left") {
+	if stdout, stderr, exit := p.o2fa(t, "reset", "--force", "--backups"); exit != 0 || strings.Contains(stdout, "Left") {
 		t.Errorf("o2fa reset: exit code %d\n%s%s", exit, stdout, stderr)
 	}
 	for _, path := range []string{p.profile.Dir, filepath.Dir(p.profile.Socket)} {

@@ -16,26 +16,31 @@ import (
 // before the time.
 const keptSuffix = ".before-restore-"
 
-// backupFiles returns what a reset with backups removes: them, vaults that a
-// restore has kept, and the directory, if nothing else is in it.
-func (d *Daemon) backupFiles() (paths []string) {
+// backupFiles returns what a reset removes of backups: all of them, and vaults
+// that a restore has kept, if it was told so, and the directory where nothing
+// else is in it.
+func (d *Daemon) backupFiles(all bool) (paths []string) {
 	list, err := d.backups.dir.List()
 	if err != nil {
 		d.log.Warn("listing backups", "error", err.Error())
 	}
-	for _, i := range list {
-		paths = append(paths, d.backups.dir.Path(i.Name))
-	}
-	vault := d.cfg.Profile.VaultFile()
-	if entries, err := os.ReadDir(d.cfg.Profile.Dir); err == nil {
-		for _, e := range entries {
+	if all {
+		for _, i := range list {
+			paths = append(paths, d.backups.dir.Path(i.Name))
+		}
+		vault := d.cfg.Profile.VaultFile()
+		kept, err := os.ReadDir(filepath.Dir(vault))
+		if err != nil {
+			d.log.Warn("looking for kept vaults", "error", err.Error())
+		}
+		for _, e := range kept {
 			if strings.HasPrefix(e.Name(), filepath.Base(vault)+keptSuffix) {
-				paths = append(paths, filepath.Join(d.cfg.Profile.Dir, e.Name()))
+				paths = append(paths, filepath.Join(filepath.Dir(vault), e.Name()))
 			}
 		}
 	}
 	dir := string(d.backups.dir)
-	if entries, err := os.ReadDir(dir); err == nil && len(entries) == len(list) {
+	if entries, err := os.ReadDir(dir); err == nil && len(entries) == len(list) && (all || len(list) == 0) {
 		paths = append(paths, dir)
 	}
 	return paths

@@ -32,9 +32,7 @@ func (d *Daemon) getReset(r *http.Request) (any, error) {
 		c.removed(h.itemText() + ", if it is there")
 	}
 	c.foresee(append(k.keyFiles(), k.files.marker)...)
-	if r.URL.Query().Get("backups") == "true" {
-		c.foresee(d.backupFiles()...)
-	}
+	c.foresee(d.backupFiles(r.URL.Query().Get("backups") == "true")...)
 	c.foresee(d.logs()...)
 	c.foresee(d.runFiles()...)
 	d.listOthers(c)
@@ -53,10 +51,8 @@ func (d *Daemon) postReset(r *http.Request) (any, error) {
 	if err := d.keeper.reset(context.WithoutCancel(r.Context()), req.Vault, c); err != nil {
 		return nil, err
 	}
-	if req.Backups {
-		for _, path := range d.backupFiles() {
-			c.remove(path)
-		}
+	for _, path := range d.backupFiles(req.Backups) {
+		c.remove(path)
 	}
 	if d.file != nil {
 		d.file.end()

@@ -184,7 +184,7 @@ func TestRotationLeavesOthers(t *testing.T) {
 		}
 	}
 	make := func() backup.Info {
-		v := d.keeper.ready()
+		v := d.keeper.openVault()
 		made, _, err := d.backups.make(t.Context(), v)
 		if err != nil {
 			t.Fatal(err)
@@ -239,12 +239,12 @@ func TestNoBackupOfDamage(t *testing.T) {
 	for n := range 300 {
 		addNth(t, d, n)
 	}
-	good, _, err := d.backups.make(t.Context(), d.keeper.ready())
+	good, _, err := d.backups.make(t.Context(), d.keeper.openVault())
 	if err != nil {
 		t.Fatal(err)
 	}
 	damage(t, d.keeper.files.vault)
-	_, _, err = d.backups.make(t.Context(), d.keeper.ready())
+	_, _, err = d.backups.make(t.Context(), d.keeper.openVault())
 	if !errors.Is(err, ipc.ErrCorrupt) || !strings.Contains(err.Error(), "no backup is made of it") {
 		t.Errorf("of a damaged vault: %v", err)
 	}
@@ -283,12 +283,12 @@ func damage(t *testing.T, path string) {
 func TestVerifyTellsWhatIsWrong(t *testing.T) {
 	d := newInside(t, io.Discard)
 	addNth(t, d, 1)
-	one, _, err := d.backups.make(t.Context(), d.keeper.ready())
+	one, _, err := d.backups.make(t.Context(), d.keeper.openVault())
 	if err != nil {
 		t.Fatal(err)
 	}
 	addNth(t, d, 2)
-	two, _, err := d.backups.make(t.Context(), d.keeper.ready())
+	two, _, err := d.backups.make(t.Context(), d.keeper.openVault())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,7 @@ type subject struct {
 	open     func(t *testing.T) keystore.Store // a fresh, empty store
 	forgets  bool                              // Remove makes the key go away
 	mayBeOne bool                              // two calls at once may give ErrBusy
+	handed   bool                              // Create takes the key that somebody else made
 }
 
 // conform runs the promises of keystore.Store against a subject.
@@ -78,7 +79,7 @@ func conformSecondMake(t *testing.T, s subject) {
 	h, key := create(t, store, vault)
 	again, other, err := store.Create(t.Context(), vault)
 	switch {
-	case err == nil && (again.ID == h.ID || other.Equal(key)):
+	case err == nil && (again.ID == h.ID || other.Equal(key) != s.handed):
 		t.Error("the second slot is the first")
 	case err != nil && !errors.Is(err, keystore.ErrExists):
 		t.Errorf("second Create: %v, want ErrExists", err)
@@ -206,6 +207,14 @@ func TestConformRecovery(t *testing.T) {
 	conform(t, subject{
 		kind: keystore.TypeRecovery,
 		open: func(*testing.T) keystore.Store { return keystore.NewRecovery(keystore.NewRecoveryCode()) },
+	})
+}
+
+func TestConformCredential(t *testing.T) {
+	conform(t, subject{
+		kind:   keystore.TypeCredential,
+		open:   func(t *testing.T) keystore.Store { return keystore.NewCredential(handOver(t, "o2fa.key"), "o2fa.key") },
+		handed: true,
 	})
 }
 

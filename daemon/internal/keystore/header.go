@@ -28,6 +28,7 @@ type Header struct {
 	Argon2 *Argon2  // for TypePassphrase, else nil
 	Salt   []byte   // for TypePassphrase and TypeRecovery, 16 to 64 bytes, else nil
 	Path   string   // for TypeKeyfile: where the file was made, absolute
+	Name   string   // for TypeCredential: that of the credential
 }
 
 // Argon2 holds the parameters of Argon2id, all bounded when a header is read.
@@ -45,6 +46,7 @@ type wireHeader struct {
 	Argon2 *wireArgon2 `json:"argon2,omitempty"`
 	Salt   string      `json:"salt,omitempty"`
 	Path   string      `json:"path,omitempty"`
+	Name   string      `json:"name,omitempty"`
 }
 
 type wireArgon2 struct {
@@ -62,6 +64,7 @@ func (h Header) Encode() []byte {
 		Vault: hex.EncodeToString(h.Vault[:]),
 		Salt:  base64.RawURLEncoding.EncodeToString(h.Salt),
 		Path:  h.Path,
+		Name:  h.Name,
 	}
 	if h.Argon2 != nil {
 		wire.Argon2 = (*wireArgon2)(h.Argon2)
@@ -85,7 +88,7 @@ func ParseHeader(data []byte) (Header, error) {
 	if err := json.Unmarshal(data, &wire); err != nil {
 		return Header{}, fmt.Errorf("%w: %w", ErrHeader, err)
 	}
-	h := Header{Type: wire.Type, Path: wire.Path, Argon2: (*Argon2)(wire.Argon2)}
+	h := Header{Type: wire.Type, Path: wire.Path, Name: wire.Name, Argon2: (*Argon2)(wire.Argon2)}
 	var err error
 	if err = parseID(&h.ID, wire.ID); err != nil {
 		return Header{}, err
@@ -122,13 +125,13 @@ func parseID(id *[16]byte, text string) error {
 // no others.
 func (h Header) check() error {
 	isPass, isFile := h.Type == TypePassphrase, h.Type == TypeKeyfile
-	isSalted := isPass || h.Type == TypeRecovery
+	isSalted, isNamed := isPass || h.Type == TypeRecovery, h.Type == TypeCredential
 	switch h.Type {
-	case TypeKeyring, TypePassphrase, TypeKeyfile, TypeRecovery, TypeMemory:
+	case TypeKeyring, TypePassphrase, TypeKeyfile, TypeCredential, TypeRecovery, TypeMemory:
 	default:
 		return fmt.Errorf("%w: unknown type %q (made by a newer o2fa?)", ErrHeader, h.Type)
 	}
-	if (h.Argon2 != nil) != isPass || (h.Salt != nil) != isSalted || (h.Path != "") != isFile {
+	if (h.Argon2 != nil) != isPass || (h.Salt != nil) != isSalted || (h.Path != "") != isFile || (h.Name != "") != isNamed {
 		return fmt.Errorf("%w: wrong fields for type %q", ErrHeader, h.Type)
 	}
 	if isPass {
@@ -143,6 +146,9 @@ func (h Header) check() error {
 	}
 	if isFile {
 		return checkPath(h.Path)
+	}
+	if isNamed {
+		return checkCredential(h.Name)
 	}
 	return nil
 }

@@ -23,6 +23,10 @@ var headers = map[string]Header{
 		ID: someID, Type: TypePassphrase, Vault: someVault,
 		Argon2: &Argon2{3, 131072, 4}, Salt: []byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
 	},
+	`{"id":"010000000000000000000000000000ff","type":"recovery","vault":"020000000000000000000000000000ee","salt":"AAECAwQFBgcICQoLDA0ODw"}`: {
+		ID: someID, Type: TypeRecovery, Vault: someVault, Salt: []byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
+	},
+	`{"id":"010000000000000000000000000000ff","type":"credential","vault":"020000000000000000000000000000ee","name":"o2fa.key <2>"}`: {ID: someID, Type: TypeCredential, Vault: someVault, Name: "o2fa.key <2>"},
 	`{"id":"010000000000000000000000000000ff","type":"keyfile","vault":"020000000000000000000000000000ee","path":"/home/a&b/<é>/vault.key"}`: {ID: someID, Type: TypeKeyfile, Vault: someVault, Path: "/home/a&b/<é>/vault.key"},
 }
 
@@ -42,7 +46,7 @@ func TestHeaderEncoding(t *testing.T) {
 
 // TestHeaderRefused: each case is a good header with one thing replaced.
 func TestHeaderRefused(t *testing.T) {
-	var passphrase, keyfile, keyring string
+	var passphrase, keyfile, keyring, credential string
 	for text, h := range headers {
 		switch h.Type {
 		case TypePassphrase:
@@ -51,6 +55,8 @@ func TestHeaderRefused(t *testing.T) {
 			keyfile = text
 		case TypeKeyring:
 			keyring = text
+		case TypeCredential:
+			credential = text
 		}
 	}
 	for _, c := range []struct{ name, in, old, replacement string }{
@@ -94,6 +100,13 @@ func TestHeaderRefused(t *testing.T) {
 		{"no path", keyfile, `,"path":"/home/a&b/<é>/vault.key"`, ""},
 		{"long path", keyfile, `/home`, "/" + strings.Repeat("x", maxPath)},
 		{"path not UTF-8", keyfile, `é`, "\xff"},
+		{"no name", credential, `,"name":"o2fa.key <2>"`, ""},
+		{"name with a slash", credential, `o2fa.key <2>`, "../o2fa.key"},
+		{"name with a colon", credential, `o2fa.key <2>`, "o2fa:key"},
+		{"directory for a name", credential, `o2fa.key <2>`, ".."},
+		{"name not ASCII", credential, `o2fa.key <2>`, "é"},
+		{"long name", credential, `o2fa.key <2>`, strings.Repeat("x", 256)},
+		{"name of another type", keyring, `ee"`, `ee","name":"o2fa.key"`},
 		{"too large", keyfile, `/home`, "/" + strings.Repeat("x", MaxHeader)},
 	} {
 		text := strings.Replace(c.in, c.old, c.replacement, 1)
@@ -144,8 +157,11 @@ func FuzzParseHeader(f *testing.F) {
 		if a := h.Argon2; a != nil && (a.Time < 1 || a.Time > 16 || a.MemoryKiB > 1<<20 || a.Threads < 1 || a.Threads > 16) {
 			t.Errorf("out of bounds: %+v", *a)
 		}
-		if (h.Type == TypePassphrase) != (len(h.Salt) >= 16 && len(h.Salt) <= 64) {
+		if salted := h.Type == TypePassphrase || h.Type == TypeRecovery; salted != (len(h.Salt) >= 16 && len(h.Salt) <= 64) {
 			t.Errorf("salt of %d bytes", len(h.Salt))
+		}
+		if (h.Type == TypeCredential) != (h.Name != "") || h.Name == ".." || strings.ContainsAny(h.Name, "/\\:\x00\n") {
+			t.Errorf("name %q", h.Name)
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/o2fa/o2fa/internal/atomicfile"
 	"github.com/o2fa/o2fa/internal/secret"
@@ -21,9 +22,9 @@ type keyfile struct{ path string }
 // and of mode 0600, or has on Windows an access list that says the same, and is
 // refused when it is anything else.
 //
-// Open reads the store's path, so a profile that was moved still finds its key
-// file; a store of the empty path reads where the header says and cannot
-// create.
+// Open reads the store's path, or SpareKeyfile beside it where the header says so:
+// a profile that was moved still finds its key file. A store of the empty path reads
+// where the header says and cannot create.
 func NewKeyfile(path string) Store { return keyfile{path} }
 
 func (k keyfile) Create(ctx context.Context, vault [16]byte) (Header, secret.Bytes, error) {
@@ -83,9 +84,24 @@ func (k keyfile) locate(ctx context.Context, h Header) (string, error) {
 		return "", err
 	}
 	if k.path != "" {
-		return k.path, nil
+		return KeyfileAt(k.path, h), nil
 	}
 	return h.Path, checkAbs(h.Path)
+}
+
+// SpareKeyfile returns the place of a key file that takes the turn of the one at
+// path: a key that is changed needs two of them for a moment.
+func SpareKeyfile(path string) string { return path + ".2" }
+
+// KeyfileAt returns where the key file of h's slot is, for a store of path: there,
+// or in the spare place.
+func KeyfileAt(path string, h Header) string {
+	// The header may have been made under another system.
+	base := func(path string) string { return path[strings.LastIndexAny(path, `/\`)+1:] }
+	if base(h.Path) == base(SpareKeyfile(path)) {
+		return SpareKeyfile(path)
+	}
+	return path
 }
 
 // checkAbs returns ErrHeader for a path that depends on the working directory

@@ -1,6 +1,6 @@
 // Package keystore owns the keys of key slots: 32 bytes each, made here, kept
-// in the OS keyring, derived from a passphrase or written to a key file, and
-// found again by a header that the vault stores beside the slot. It knows
+// in the OS keyring, derived from a passphrase, written to a key file or handed over
+// by systemd, and found again by a header that the vault stores beside the slot. It knows
 // neither the vault nor what a slot key seals, and it is the only importer of
 // go-keyring.
 package keystore
@@ -27,6 +27,7 @@ const (
 	TypeKeyring    Type = "keyring"    // the keyring of the desktop or the system
 	TypePassphrase Type = "passphrase" // derived with Argon2id
 	TypeKeyfile    Type = "keyfile"    // in clear in a file: who reads the file has the key
+	TypeCredential Type = "credential" // handed over by systemd when it starts the daemon
 	TypeRecovery   Type = "recovery"   // derived from a random code that a person keeps on paper
 	TypeMemory     Type = "memory"     // gone with the process: tests
 )
@@ -45,7 +46,7 @@ type Store interface {
 	// not checked here: a wrong one yields a key that the vault refuses.
 	Open(ctx context.Context, header Header) (secret.Bytes, error)
 	// Remove deletes the key, for good. It is ErrMissing when there was none;
-	// for a passphrase there is nothing to delete.
+	// for a passphrase there is nothing to delete, and a credential stays systemd's.
 	Remove(ctx context.Context, header Header) error
 }
 

@@ -40,7 +40,8 @@ func TestCrash(t *testing.T) {
 		run   func(*testing.T, *rand.Rand, int)
 		kills int
 	}{{"serving", crashServing, killsServing}, {"creating", crashCreating, killsCreating}, {"starting", crashStarting, killsStarting},
-		{"taking", crashTaking, killsTaking}, {"rekeying", crashRekeying, killsRekeying}} {
+		{"taking", crashTaking, killsTaking}, {"rekeying", crashRekeying, killsRekeying},
+		{"key file", crashKeyFile, killsRekeying}} {
 		t.Run(c.name, func(t *testing.T) {
 			c.run(t, rand.New(rand.NewPCG(seed, uint64(i))), kills(t, c.kills))
 		})

@@ -3,6 +3,7 @@ package o2fa_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -82,6 +83,66 @@ func crashRekeying(t *testing.T, rng *rand.Rand, kills int) {
 	}
 	o.stop(t)
 	t.Logf("sealing %d entries anew takes %v; after %d kills: %v", entriesRekeying, whole, kills, outcomes)
+}
+
+// crashKeyFile kills daemons that change the key file: afterwards the file of one
+// slot, the old one or the new one, opens the vault by itself, and every entry is
+// there. The next change works, whatever the killed one left.
+func crashKeyFile(t *testing.T, rng *rand.Rand, kills int) {
+	p := newPlace(t)
+	o := p.launch(t)
+	p.status(t, o)
+	const entries = 200
+	for i := range entries {
+		if _, err := p.client.Add(t.Context(), ipc.AddRequest{Secret: "GEZDGNBVGY3TQOJQ", Name: fmt.Sprintf("entry %d", i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	began := time.Now()
+	id := p.slots(t, ipc.SlotsRequest{Add: "keyfile", Remove: []string{p.status(t, o).Vault.Slots[0].ID}}).Added.ID
+	whole := time.Since(began)
+	outcomes := map[string]int{}
+	for range kills {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		answered := make(chan string, 1)
+		go func() {
+			reply, err := p.client.Slots(ctx, ipc.SlotsRequest{Add: "keyfile", Remove: []string{id}})
+			if err != nil || reply.Added == nil {
+				answered <- ""
+				return
+			}
+			answered <- reply.Added.ID
+		}()
+		<-time.After(time.Duration(rng.Int64N(int64(whole) * 5)))
+		o.kill()
+		acknowledged := <-answered
+		cancel()
+		o = p.launch(t)
+		s := p.status(t, o)
+		if s.State != ipc.StateReady || s.Vault.Entries != entries || len(s.Vault.Slots) != 1 {
+			t.Fatalf("state %s (%v), %d entries, %d slots; log:\n%s", s.State, s.Problem, s.Vault.Entries, len(s.Vault.Slots), p.log())
+		}
+		switch now := s.Vault.Slots[0].ID; {
+		case acknowledged != "" && now != acknowledged:
+			t.Fatal("a change that was acknowledged is not there")
+		case acknowledged != "":
+			outcomes["acknowledged"]++
+		case now == id:
+			outcomes["not made"]++
+		default:
+			outcomes["made, and nobody heard"]++
+		}
+		id = s.Vault.Slots[0].ID
+	}
+	id = p.slots(t, ipc.SlotsRequest{Add: "keyfile", Remove: []string{id}}).Added.ID
+	if _, err := p.client.Lock(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.client.Unlock(t.Context(), ipc.UnlockRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	o.stop(t)
+	t.Logf("changing the key file of %d entries takes %v; after %d kills: %v", entries, whole, kills, outcomes)
 }
 
 // slots changes the key slots, which has to work.

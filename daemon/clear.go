@@ -14,7 +14,6 @@ import (
 
 	"github.com/o2fa/o2fa/daemon/internal/keystore"
 	"github.com/o2fa/o2fa/internal/atomicfile"
-	"github.com/o2fa/o2fa/internal/secret"
 	"github.com/o2fa/o2fa/ipc"
 )
 
@@ -67,8 +66,7 @@ func (k *keeper) holding() holding {
 		copy(h.id[:], id)
 	}
 	_, vaultErr := os.Lstat(k.files.vault)
-	_, keyErr := os.Lstat(k.files.keyfile)
-	h.inFile = keyErr == nil
+	h.inFile = len(k.keyFiles()) > 0
 	if markErr == nil || vaultErr == nil {
 		h.item, h.header = possible, keystore.Header{Type: keystore.TypeKeyring, Vault: h.id}
 	}
@@ -195,10 +193,12 @@ func (k *keeper) keyFiles() (paths []string) {
 	if err != nil || k.files.keyfile == "" {
 		return nil
 	}
-	name := filepath.Base(k.files.keyfile)
-	for _, e := range entries {
-		if e.Name() == name || strings.HasPrefix(e.Name(), name+unusedSuffix) {
-			paths = append(paths, filepath.Join(k.dir(), e.Name()))
+	for _, place := range []string{k.files.keyfile, keystore.SpareKeyfile(k.files.keyfile)} {
+		name := filepath.Base(place)
+		for _, e := range entries {
+			if e.Name() == name || strings.HasPrefix(e.Name(), name+unusedSuffix) {
+				paths = append(paths, filepath.Join(k.dir(), e.Name()))
+			}
 		}
 	}
 	return paths
@@ -218,7 +218,7 @@ func (k *keeper) removeItem(ctx context.Context, h holding, c *clearing) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, keyringTime)
 	defer cancel()
-	store, err := k.stores(h.header.Type, secret.Bytes{}, k.waiting)
+	store, err := k.stores(h.header.Type, given{}, k.waiting)
 	if err == nil {
 		err = store.Remove(ctx, h.header)
 	}

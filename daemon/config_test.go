@@ -165,7 +165,7 @@ func TestStartWithABadConfig(t *testing.T) {
 	if _, err := d.Client.Code(t.Context(), "github", 0); err != nil {
 		t.Error(err)
 	}
-	if got := warned(t, d); got != path+":1: keystore must be auto, keyring, passphrase or keyfile; the defaults stand in for it" {
+	if got := warned(t, d); got != path+":1: keystore must be auto, keyring, passphrase, keyfile or credential; the defaults stand in for it" {
 		t.Error(got)
 	}
 

@@ -21,27 +21,35 @@ const (
 	keystoreKeyring    = string(keystore.TypeKeyring)
 	keystorePassphrase = string(keystore.TypePassphrase)
 	keystoreKeyfile    = string(keystore.TypeKeyfile)
+	keystoreCredential = string(keystore.TypeCredential)
 )
 
-// create makes the vault. kind is one of the ways above, or none for the
-// daemon's own policy; pass is for a passphrase vault.
-func (k *keeper) create(ctx context.Context, kind string, pass secret.Bytes) error {
-	if kind == "" {
+// newVault is what a vault is made with. kind is one of the ways above, or none
+// for the daemon's own policy; pass is for a passphrase vault; code, if there is
+// one, gives the vault a second slot from the beginning.
+type newVault struct {
+	kind       string
+	pass, code secret.Bytes
+}
+
+// create makes the vault.
+func (k *keeper) create(ctx context.Context, n newVault) error {
+	if n.kind == "" {
 		p := k.policy()
 		if p.refusal != nil {
 			return p.refusal
 		}
-		kind = p.keystore
+		n.kind = p.keystore
 	}
-	if pass.Len() > 0 && (kind == keystoreKeyring || kind == keystoreKeyfile) {
-		return &ipc.Error{Code: ipc.CodeInvalid, Message: "a passphrase goes with the keystore passphrase, not with " + kind,
+	if n.pass.Len() > 0 && (n.kind == keystoreKeyring || n.kind == keystoreKeyfile || n.kind == keystoreCredential) {
+		return &ipc.Error{Code: ipc.CodeInvalid, Message: "a passphrase goes with the keystore passphrase, not with " + n.kind,
 			Hint: "o2fa init --keystore passphrase"}
 	}
 	return k.try(ctx, func(ctx context.Context) outcome {
 		if met, exists := k.existing(ctx); exists {
 			return met
 		}
-		v, err := k.makeVault(ctx, kind, pass)
+		v, err := k.makeVault(ctx, n)
 		if errors.Is(err, vault.ErrCreated) {
 			// The vault was made, and only what came after that failed.
 			k.log.Warn("making the vault", "error", err.Error())
@@ -83,68 +91,87 @@ type slotKey struct {
 	key    secret.Bytes
 }
 
+// asNew is the slot as the vault takes it.
+func (s slotKey) asNew() vault.NewSlot {
+	return vault.NewSlot{ID: s.header.ID, Header: s.header.Encode(), Key: s.key}
+}
+
 // makeVault makes a slot key in the keystore first and the file second: a
 // failure between the two leaves a key that nothing uses, never a vault that
 // nothing opens. The key goes again only while there is no file.
-func (k *keeper) makeVault(ctx context.Context, kind string, pass secret.Bytes) (*vault.Vault, error) {
+func (k *keeper) makeVault(ctx context.Context, n newVault) (*vault.Vault, error) {
 	id := newVaultID()
-	slot, err := k.makeSlot(ctx, kind, pass, id)
+	slot, err := k.makeSlot(ctx, n, id)
 	if err != nil {
 		return nil, err
 	}
 	defer slot.key.Wipe()
+	slots := []vault.NewSlot{slot.asNew()}
+	if n.code.Len() > 0 {
+		second, err := k.createIn(ctx, keystore.TypeRecovery, given{pass: n.code}, id) // which stores nothing
+		if err != nil {
+			return nil, k.unmake(ctx, slot, err)
+		}
+		defer second.key.Wipe()
+		slots = append(slots, second.asNew())
+	}
 	// The directory may be new, and its name in the one above not yet durable.
 	if err := atomicfile.SyncDir(filepath.Dir(k.dir())); err != nil {
 		k.log.Warn("making the profile's name durable", "error", err.Error())
 	}
-	slots := []vault.NewSlot{{ID: slot.header.ID, Header: slot.header.Encode(), Key: slot.key}}
 	v, err := vault.Create(k.files.vault, id, slots, k.options())
 	if err == nil || errors.Is(err, vault.ErrCreated) {
 		return v, err
 	}
+	return nil, k.unmake(ctx, slot, err)
+}
+
+// unmake removes the key of a vault that was not made for the reason err.
+func (k *keeper) unmake(ctx context.Context, slot slotKey, err error) error {
 	if removeErr := slot.store.Remove(context.WithoutCancel(ctx), slot.header); removeErr != nil {
 		k.log.Warn("removing the key of a vault that was not made", "error", removeErr.Error())
 	}
-	return nil, err
+	return err
 }
 
-// makeSlot makes the first slot key by the way that kind names.
-func (k *keeper) makeSlot(ctx context.Context, kind string, pass secret.Bytes, id [16]byte) (slotKey, error) {
-	if file := k.policy().passphraseFile; pass.Len() == 0 && file != "" && (kind == keystoreAuto || kind == keystorePassphrase) {
+// makeSlot makes the first slot key by the way that n names.
+func (k *keeper) makeSlot(ctx context.Context, n newVault, id [16]byte) (slotKey, error) {
+	with := given{pass: n.pass, credential: keystore.DefaultCredential}
+	if file := k.policy().passphraseFile; with.pass.Len() == 0 && file != "" && (n.kind == keystoreAuto || n.kind == keystorePassphrase) {
 		var err error
-		if pass, err = secret.ReadFile(file); err != nil {
+		if with.pass, err = secret.ReadFile(file); err != nil {
 			return slotKey{}, err
 		}
-		defer pass.Wipe()
+		defer with.pass.Wipe()
 	}
-	switch kind {
-	case keystoreKeyring:
-		return k.createIn(ctx, keystore.TypeKeyring, pass, id)
+	switch n.kind {
+	case keystoreKeyring, keystoreCredential:
+		return k.createIn(ctx, keystore.Type(n.kind), with, id)
 	case keystoreAuto:
-		slot, err := k.createIn(ctx, keystore.TypeKeyring, pass, id)
-		if errors.Is(err, keystore.ErrUnavailable) && pass.Len() > 0 {
+		slot, err := k.createIn(ctx, keystore.TypeKeyring, with, id)
+		if errors.Is(err, keystore.ErrUnavailable) && with.pass.Len() > 0 {
 			// A passphrase was given for just this case, so this is no silent fallback.
-			return k.createIn(ctx, keystore.TypePassphrase, pass, id)
+			return k.createIn(ctx, keystore.TypePassphrase, with, id)
 		}
 		return slot, err
 	case keystorePassphrase:
-		if pass.Len() == 0 {
+		if with.pass.Len() == 0 {
 			return slotKey{}, &ipc.Error{Code: ipc.CodeKeystore, Message: "a passphrase is needed to make the vault",
 				Hint: "o2fa init --keystore passphrase, on a terminal or with O2FA_PASSPHRASE_FILE set"}
 		}
-		return k.createIn(ctx, keystore.TypePassphrase, pass, id)
+		return k.createIn(ctx, keystore.TypePassphrase, with, id)
 	case keystoreKeyfile:
 		if err := k.setAside(k.files.keyfile); err != nil {
 			return slotKey{}, err
 		}
-		return k.createIn(ctx, keystore.TypeKeyfile, pass, id)
+		return k.createIn(ctx, keystore.TypeKeyfile, with, id)
 	}
-	return slotKey{}, &ipc.Error{Code: ipc.CodeInvalid, Message: fmt.Sprintf("unknown keystore %.40q", kind),
-		Hint: "o2fa init --keystore auto|keyring|passphrase|keyfile"}
+	return slotKey{}, &ipc.Error{Code: ipc.CodeInvalid, Message: fmt.Sprintf("unknown keystore %.40q", n.kind),
+		Hint: "o2fa init --keystore auto|keyring|passphrase|keyfile|credential"}
 }
 
-func (k *keeper) createIn(ctx context.Context, t keystore.Type, pass secret.Bytes, id [16]byte) (slotKey, error) {
-	store, err := k.stores(t, pass, k.waiting)
+func (k *keeper) createIn(ctx context.Context, t keystore.Type, with given, id [16]byte) (slotKey, error) {
+	store, err := k.stores(t, with, k.waiting)
 	if err != nil {
 		return slotKey{}, err
 	}

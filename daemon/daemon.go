@@ -15,7 +15,6 @@ import (
 	"github.com/o2fa/o2fa"
 	"github.com/o2fa/o2fa/daemon/internal/keystore"
 	"github.com/o2fa/o2fa/internal/atomicfile"
-	"github.com/o2fa/o2fa/internal/secret"
 	"github.com/o2fa/o2fa/ipc"
 	"github.com/o2fa/o2fa/ipc/socket"
 )
@@ -27,11 +26,14 @@ const drainTime = 3 * time.Second
 type Config struct {
 	Profile socket.Profile
 	// Keystore is O2FA_KEYSTORE: how a new vault is keyed, auto, keyring,
-	// passphrase or keyfile. None leaves it to config.toml.
+	// passphrase, keyfile or credential. None leaves it to config.toml.
 	Keystore string
 	// PassphraseFile is O2FA_PASSPHRASE_FILE: where a passphrase is read from.
 	// None leaves it to config.toml.
 	PassphraseFile string
+	// Credentials is CREDENTIALS_DIRECTORY, where systemd puts the credentials of a
+	// unit. None means that no unit started the daemon, or one that has none.
+	Credentials string
 	// UUID is OPEN2FA_UUID; it beats the file open2fa.uuid. May be empty.
 	UUID string
 	// APIURL is OPEN2FA_API_URL; empty means open2fa's default.
@@ -364,7 +366,7 @@ func (d *Daemon) policy() policy {
 func (d *Daemon) keyfile() string { return filepath.Join(d.cfg.Profile.Dir, "vault.key") }
 
 // store makes the keystore of one type, as the keeper asks for it.
-func (d *Daemon) store(t keystore.Type, pass secret.Bytes, waiting func(bool)) (keystore.Store, error) {
+func (d *Daemon) store(t keystore.Type, g given, waiting func(bool)) (keystore.Store, error) {
 	if d.cfg.Keyring != nil && (t == keystore.TypeKeyring || t == keystore.TypeMemory) {
 		return d.cfg.Keyring, nil
 	}
@@ -372,11 +374,16 @@ func (d *Daemon) store(t keystore.Type, pass secret.Bytes, waiting func(bool)) (
 	case keystore.TypeKeyring:
 		return keystore.NewKeyring(keystore.KeyringConfig{Getenv: d.desktop.getenv, Waiting: waiting, Answered: d.keeper.late}), nil
 	case keystore.TypePassphrase:
-		return keystore.NewPassphrase(pass, d.cfg.Cost), nil
+		return keystore.NewPassphrase(g.pass, d.cfg.Cost), nil
 	case keystore.TypeKeyfile:
+		if g.spare {
+			return keystore.NewKeyfile(keystore.SpareKeyfile(d.keyfile())), nil
+		}
 		return keystore.NewKeyfile(d.keyfile()), nil
+	case keystore.TypeCredential:
+		return keystore.NewCredential(d.cfg.Credentials, g.credential), nil
 	case keystore.TypeRecovery:
-		return keystore.NewRecovery(pass), nil
+		return keystore.NewRecovery(g.pass), nil
 	}
 	return nil, fmt.Errorf("key slot of unknown type %q: %w", t, keystore.ErrUnavailable)
 }

@@ -79,6 +79,7 @@ func (k *keeper) meanings() []meaning {
 		{vault.ErrBusy, ipc.CodeStorage, fixed("another program holds " + path), "end it, then o2fa unlock"},
 		{vault.ErrStorage, ipc.CodeStorage, own, "see the disk's own messages, and o2fa list for what is there"},
 		{vault.ErrWrongKey, ipc.CodeOrphan, fixed("the key that was found does not open this vault"), "put back the key, or the vault, that belongs to the other, then o2fa unlock"},
+		{keystore.ErrNoCredential, ipc.CodeOrphan, own, "start o2fad by its unit, with LoadCredentialEncrypted=, then o2fa unlock"},
 		{keystore.ErrMissing, ipc.CodeOrphan, own, putBack},
 		{keystore.ErrDamaged, ipc.CodeOrphan, own, putBack},
 		{keystore.ErrExists, ipc.CodeOrphan, own, "o2fa status"},

@@ -45,7 +45,7 @@ func newInside(t *testing.T, out io.Writer) *Daemon {
 	d.backups.dir = backup.Dir(filepath.Join(dir, backupsName))
 	d.keeper.notice = d.backups.nudge
 	d.keeper.start(t.Context())
-	if err := d.keeper.create(t.Context(), "", secret.Bytes{}); err != nil {
+	if err := d.keeper.create(t.Context(), newVault{}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(d.keeper.close)

@@ -77,16 +77,23 @@ type profileFiles struct {
 // policy says how a new vault is keyed when a request does not, and how long its
 // trash is kept.
 type policy struct {
-	keystore       string        // auto, keyring, passphrase, keyfile
+	keystore       string        // auto, keyring, passphrase, keyfile, credential
 	passphraseFile string        // where a passphrase is read from, if anywhere
 	refusal        *ipc.Error    // why keystore must not be relied on; nil if it may
 	onlyTyped      bool          // the vault opens by what a person types alone, if it has a slot for that
 	trashLife      time.Duration // how long a deleted entry can be brought back; 0 is for ever
 }
 
-// storeFunc returns the keystore of one type. The passphrase is for that type
-// alone; waiting is called with true while a person is asked, then with false.
-type storeFunc func(t keystore.Type, pass secret.Bytes, waiting func(bool)) (keystore.Store, error)
+// given is what a slot is made or opened with, beside its header.
+type given struct {
+	pass       secret.Bytes // a passphrase, or a recovery code
+	credential string       // the systemd credential of a new slot
+	spare      bool         // a new key file goes to the second place: the first is in use
+}
+
+// storeFunc returns the keystore of one type. waiting is called with true while a
+// person is asked, then with false.
+type storeFunc func(t keystore.Type, g given, waiting func(bool)) (keystore.Store, error)
 
 // newKeeper returns a keeper whose first attempt, start, counts as under way:
 // requests that come before it wait for it.
@@ -159,7 +166,7 @@ func (k *keeper) change(ctx context.Context, kind string, f func(*vault.Vault) e
 	if !errors.Is(err, ipc.ErrUninitialized) {
 		return err
 	}
-	if err := k.create(ctx, kind, secret.Bytes{}); err != nil && !errors.Is(err, ipc.ErrInitialized) {
+	if err := k.create(ctx, newVault{kind: kind}); err != nil && !errors.Is(err, ipc.ErrInitialized) {
 		return err
 	}
 	return k.use(ctx, f)

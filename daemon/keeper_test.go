@@ -79,7 +79,7 @@ func TestNobodyWaitsForAPerson(t *testing.T) {
 	for what, err := range map[string]error{
 		"use":    d.keeper.use(ctx, nothing),
 		"unlock": d.keeper.unlock(ctx, secret.Bytes{}),
-		"create": d.keeper.create(ctx, "", secret.Bytes{}),
+		"create": d.keeper.create(ctx, newVault{}),
 	} {
 		if !errors.Is(err, ipc.ErrWaiting) {
 			t.Errorf("%s: %v", what, err)
@@ -168,7 +168,7 @@ func TestNothingOpensAfterTheEnd(t *testing.T) {
 	for what, err := range map[string]error{
 		"use":    d.keeper.use(t.Context(), nothing),
 		"unlock": d.keeper.unlock(t.Context(), secret.Bytes{}),
-		"create": d.keeper.create(t.Context(), "", secret.Bytes{}),
+		"create": d.keeper.create(t.Context(), newVault{}),
 	} {
 		if !errors.Is(err, ipc.ErrUnavailable) {
 			t.Errorf("%s: %v", what, err)
@@ -182,7 +182,7 @@ func TestKeyStaysWithAVaultThatWasMade(t *testing.T) {
 	if err := d.keeper.lock(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.keeper.create(t.Context(), "", secret.Bytes{}); !errors.Is(err, ipc.ErrInitialized) {
+	if err := d.keeper.create(t.Context(), newVault{}); !errors.Is(err, ipc.ErrInitialized) {
 		t.Errorf("create over a locked vault: %v", err)
 	}
 	if err := d.keeper.unlock(t.Context(), secret.Bytes{}); err != nil {

@@ -251,7 +251,7 @@ func (k *keeper) trySlots(ctx context.Context, pass secret.Bytes, want func(keys
 }
 
 func (k *keeper) trySlot(ctx context.Context, v *vault.Vault, h keystore.Header, pass secret.Bytes) error {
-	store, err := k.stores(h.Type, pass, k.waiting)
+	store, err := k.stores(h.Type, given{pass: pass}, k.waiting)
 	if err != nil {
 		return err
 	}

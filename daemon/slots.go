@@ -19,7 +19,10 @@ import (
 type slotChange struct {
 	add  keystore.Type // none adds none
 	pass secret.Bytes  // for a passphrase slot; the code of a recovery slot
+	name string        // for a credential slot: that of the credential
 	drop [][16]byte
+
+	spare bool // a new key file goes to the second place; set by fits
 }
 
 func (d *Daemon) postSlots(r *http.Request) (any, error) {
@@ -27,7 +30,7 @@ func (d *Daemon) postSlots(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	change := slotChange{add: keystore.Type(req.Add), pass: secret.New([]byte(req.Passphrase))}
+	change := slotChange{add: keystore.Type(req.Add), pass: secret.New([]byte(req.Passphrase)), name: req.Credential}
 	defer func() { change.pass.Wipe() }()
 	ids, err := parseIDs(req.Remove)
 	if err != nil {
@@ -60,15 +63,19 @@ func (d *Daemon) postSlots(r *http.Request) (any, error) {
 func (c slotChange) check() error {
 	invalid := func(text, hint string) error { return &ipc.Error{Code: ipc.CodeInvalid, Message: text, Hint: hint} }
 	switch c.add {
-	case "", keystore.TypeKeyring, keystore.TypeKeyfile, keystore.TypeRecovery, keystore.TypePassphrase:
+	case "", keystore.TypeKeyring, keystore.TypeKeyfile, keystore.TypeCredential, keystore.TypeRecovery, keystore.TypePassphrase:
 	default:
-		return invalid("a key slot is a keyring, a passphrase, a keyfile or a recovery code", "o2fa key add --help")
+		return invalid("a key slot is a keyring, a passphrase, a keyfile, a credential or a recovery code", "o2fa key add --help")
 	}
 	switch isPass := c.add == keystore.TypePassphrase; {
 	case isPass && c.pass.Len() == 0:
 		return invalid("the passphrase is empty", "o2fa key add passphrase")
 	case !isPass && c.pass.Len() > 0:
 		return invalid("a passphrase goes with a slot of type passphrase", "o2fa key add passphrase")
+	case (c.add == keystore.TypeCredential) != (c.name != ""):
+		return invalid("a slot of type credential, and no other, has the name of a systemd credential", "o2fa key add credential NAME")
+	case c.name != "" && !keystore.IsCredential(c.name):
+		return invalid("that is no name of a systemd credential", "o2fa key add credential")
 	case c.add == "" && len(c.drop) == 0:
 		return invalid("nothing to add and nothing to remove", "o2fa key list")
 	}
@@ -87,15 +94,17 @@ func (c slotChange) text() string {
 	return strings.Join(parts, ", ")
 }
 
-// fits refuses a second key in a place that holds one: the keyring's item and the
-// key file are one for a vault, and what would be deleted with an old slot is
-// what a new one had just stored.
-func (c slotChange) fits(slots []vault.Slot) error {
-	if c.add != keystore.TypeKeyring && c.add != keystore.TypeKeyfile {
-		return nil
-	}
+// fits refuses a second key in a place that holds one: the keyring's item is one for
+// a vault, and what would be deleted with an old slot is what a new one had just
+// stored. A key file that is to go leaves the second place for a new one.
+func (c *slotChange) fits(slots []vault.Slot, path string) error {
 	for _, slot := range slots {
-		if h, err := keystore.ParseHeader(slot.Header); err == nil && h.Type == c.add {
+		h, err := keystore.ParseHeader(slot.Header)
+		switch {
+		case err != nil || h.Type != c.add:
+		case c.add == keystore.TypeKeyfile && slices.Contains(c.drop, slot.ID):
+			c.spare = keystore.KeyfileAt(path, h) == path
+		case c.add == keystore.TypeKeyring, c.add == keystore.TypeKeyfile, c.add == keystore.TypeCredential && h.Name == c.name:
 			return &ipc.Error{Code: ipc.CodeInvalid, Message: "the vault has a slot of that kind already", Hint: "o2fa key remove " + string(c.add) + ", then add it"}
 		}
 	}
@@ -117,7 +126,7 @@ func (k *keeper) changeSlots(ctx context.Context, c slotChange, reply *ipc.Slots
 		}
 		before, err := v.Slots()
 		if err == nil {
-			err = c.fits(before)
+			err = c.fits(before, k.files.keyfile)
 		}
 		if err == nil {
 			err = k.applySlots(ctx, v, c, reply)
@@ -145,15 +154,12 @@ func (k *keeper) changeSlots(ctx context.Context, c slotChange, reply *ipc.Slots
 func (k *keeper) applySlots(ctx context.Context, v *vault.Vault, c slotChange, reply *ipc.SlotsReply) error {
 	var add []vault.NewSlot
 	var made slotKey
-	if c.add == keystore.TypeKeyfile {
-		// No slot has it, see fits: a change that was interrupted left it.
-		if err := k.setAside(k.files.keyfile); err != nil {
+	if c.add != "" {
+		err := k.makeRoom(c)
+		if err != nil {
 			return err
 		}
-	}
-	if c.add != "" {
-		var err error
-		if made, err = k.createIn(ctx, c.add, c.pass, v.ID()); err != nil {
+		if made, err = k.createIn(ctx, c.add, given{pass: c.pass, credential: c.name, spare: c.spare}, v.ID()); err != nil {
 			return err
 		}
 		defer made.key.Wipe()
@@ -171,6 +177,18 @@ func (k *keeper) applySlots(ctx context.Context, v *vault.Vault, c slotChange, r
 		}
 	}
 	return err
+}
+
+// makeRoom sets aside a key file that no slot has and that lies where a new one
+// goes: what a change left that was interrupted.
+func (k *keeper) makeRoom(c slotChange) error {
+	if c.add != keystore.TypeKeyfile {
+		return nil
+	}
+	if c.spare {
+		return k.setAside(keystore.SpareKeyfile(k.files.keyfile))
+	}
+	return k.setAside(k.files.keyfile)
 }
 
 // replaceSlots makes the change in the vault. Without a slot to remove the file
@@ -203,7 +221,7 @@ func (k *keeper) forget(ctx context.Context, slots []vault.Slot, drop [][16]byte
 		h, err := keystore.ParseHeader(slot.Header)
 		if err == nil {
 			var store keystore.Store
-			if store, err = k.stores(h.Type, secret.Bytes{}, k.waiting); err == nil {
+			if store, err = k.stores(h.Type, given{}, k.waiting); err == nil {
 				err = store.Remove(ctx, h)
 			}
 		}
@@ -215,7 +233,10 @@ func (k *keeper) forget(ctx context.Context, slots []vault.Slot, drop [][16]byte
 	return left
 }
 
+// NewCredential returns a new key as a systemd credential holds it, in one line.
+func NewCredential() secret.Bytes { return keystore.NewValue() }
+
 // wireSlot is a slot as the API shows it.
 func wireSlot(h keystore.Header) ipc.Slot {
-	return ipc.Slot{ID: hex.EncodeToString(h.ID[:]), Type: string(h.Type), Path: h.Path, Protected: h.Type != keystore.TypeKeyfile}
+	return ipc.Slot{ID: hex.EncodeToString(h.ID[:]), Type: string(h.Type), Path: h.Path, Credential: h.Name, Protected: h.Type != keystore.TypeKeyfile}
 }

@@ -223,15 +223,57 @@ func TestKeyFileGone(t *testing.T) {
 	if !slices.ContainsFunc(status.Warnings, func(w ipc.Warning) bool { return w.Code == "key_missing" && w.Hint == "o2fa key add recovery" }) {
 		t.Errorf("%+v", status.Warnings)
 	}
-	if _, err := d.Client.Slots(t.Context(), ipc.SlotsRequest{Add: "keyfile", Remove: []string{status.Vault.Slots[0].ID}}); !errors.Is(err, ipc.ErrInvalid) {
-		t.Errorf("a key file in the place of one: %v", err)
-	}
 	recovery := changeSlots(t, d, ipc.SlotsRequest{Add: "recovery"})
-	changeSlots(t, d, ipc.SlotsRequest{Remove: []string{status.Vault.Slots[0].ID}})
-	changeSlots(t, d, ipc.SlotsRequest{Add: "keyfile"})
+	again := changeSlots(t, d, ipc.SlotsRequest{Add: "keyfile", Remove: []string{status.Vault.Slots[0].ID}})
+	if len(again.Left) != 0 || again.Added.Path != path+".2" {
+		t.Errorf("%+v", again)
+	}
 	for _, pass := range []string{"", recovery.RecoveryCode} {
 		if err := unlocks(t, d, pass); err != nil {
 			t.Errorf("with %d characters: %v", len(pass), err)
 		}
+	}
+}
+
+// TestKeyFileChanges: a changed key file takes the other of two places, each time,
+// and what a change left there that was interrupted is set aside, not overwritten.
+func TestKeyFileChanges(t *testing.T) {
+	d := daemontest.New(t)
+	d.Config.Keystore, d.Config.Keyring = "keyfile", nil
+	d.Start(t)
+	d.Add(t, rfcSecret, "github")
+	path := filepath.Join(d.Profile.Dir, "vault.key")
+	if err := os.WriteFile(path+".2", []byte("left behind"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	status, err := d.Client.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := status.Vault.Slots[0].ID
+	for _, want := range []string{path + ".2", path, path + ".2"} {
+		before, err := os.ReadFile(status.Vault.Slots[0].Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reply := changeSlots(t, d, ipc.SlotsRequest{Add: "keyfile", Remove: []string{id}})
+		after, err := os.ReadFile(want)
+		if err != nil || string(after) == string(before) || len(reply.Vault.Slots) != 1 || reply.Vault.Slots[0].Path != want {
+			t.Fatalf("%+v, %v", reply.Vault, err)
+		}
+		if _, err := os.Lstat(status.Vault.Slots[0].Path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("the old key file: %v", err)
+		}
+		if err := unlocks(t, d, ""); err != nil {
+			t.Error(err)
+		}
+		id, status.Vault = reply.Added.ID, &reply.Vault
+	}
+	kept, err := filepath.Glob(path + ".2.unused-*")
+	if err != nil || len(kept) != 1 {
+		t.Fatalf("set aside: %v, %v", kept, err)
+	}
+	if text, err := os.ReadFile(kept[0]); err != nil || string(text) != "left behind" {
+		t.Errorf("%q, %v", text, err)
 	}
 }

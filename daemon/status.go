@@ -105,7 +105,7 @@ func vaultStatus(v *vault.Vault, files profileFiles) (ipc.VaultStatus, error) {
 		}
 		s := wireSlot(h)
 		if h.Type == keystore.TypeKeyfile {
-			s.Path = files.keyfile // the header has its first place, and profiles are moved
+			s.Path = keystore.KeyfileAt(files.keyfile, h) // the header has its first place, and profiles are moved
 			_, statErr := os.Lstat(s.Path)
 			s.Missing = errors.Is(statErr, fs.ErrNotExist)
 		}
@@ -229,7 +229,12 @@ func (d *Daemon) postInit(r *http.Request) (any, error) {
 	d.desktop.offer(r.Context(), req.Desktop)
 	pass := secret.New([]byte(req.Passphrase))
 	defer pass.Wipe()
-	if err := d.keeper.create(r.Context(), req.Keystore, pass); err != nil {
+	wanted := newVault{kind: req.Keystore, pass: pass}
+	if req.Recovery {
+		wanted.code = keystore.NewRecoveryCode()
+		defer wanted.code.Wipe()
+	}
+	if err := d.keeper.create(r.Context(), wanted); err != nil {
 		return nil, err
 	}
 	d.note(r.Context(), event{What: ipc.LogInit, Detail: req.Keystore})
@@ -239,7 +244,7 @@ func (d *Daemon) postInit(r *http.Request) (any, error) {
 		return nil, problem
 	}
 	// A new vault has nothing else.
-	return ipc.InitReply{Vault: *vs, Taken: vs.Entries}, nil
+	return ipc.InitReply{Vault: *vs, Taken: vs.Entries, RecoveryCode: string(wanted.code.Reveal())}, nil
 }
 
 func (d *Daemon) postUnlock(r *http.Request) (any, error) {

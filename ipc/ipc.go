@@ -92,10 +92,12 @@ type VaultStatus struct {
 // Slot is one wrapping of the vault key.
 type Slot struct {
 	ID        string `json:"id"`
-	Type      string `json:"type"`              // keyring, passphrase, keyfile, recovery
+	Type      string `json:"type"`              // keyring, passphrase, keyfile, credential, recovery
 	Path      string `json:"path,omitempty"`    // of a key file
 	Missing   bool   `json:"missing,omitempty"` // the key file is not there, or the keyring had no key when last asked
 	Protected bool   `json:"protected"`         // false: whoever reads the file has the key
+	// Credential is the name of a systemd credential.
+	Credential string `json:"credential,omitempty"`
 }
 
 // SecretsFileStatus says what was last seen in open2fa's secrets.json.
@@ -135,8 +137,9 @@ type Warning struct {
 
 // InitRequest makes the vault.
 type InitRequest struct {
-	Keystore   string   `json:"keystore,omitempty"`   // auto, keyring, passphrase, keyfile; none means the daemon's own
+	Keystore   string   `json:"keystore,omitempty"`   // auto, keyring, passphrase, keyfile, credential; none means the daemon's own
 	Passphrase string   `json:"passphrase,omitempty"` // for keystore passphrase
+	Recovery   bool     `json:"recovery,omitempty"`   // with a recovery code as its second slot
 	Desktop    *Desktop `json:"desktop,omitempty"`
 }
 
@@ -144,6 +147,8 @@ type InitRequest struct {
 type InitReply struct {
 	Vault VaultStatus `json:"vault"`
 	Taken int         `json:"taken"` // entries taken in from secrets.json
+	// RecoveryCode is shown this once and stored nowhere.
+	RecoveryCode string `json:"recovery_code,omitempty"`
 }
 
 // UnlockRequest opens the vault. Without a passphrase the slots that need none
@@ -151,29 +156,6 @@ type InitReply struct {
 type UnlockRequest struct {
 	Passphrase string   `json:"passphrase,omitempty"` // or a recovery code
 	Desktop    *Desktop `json:"desktop,omitempty"`
-}
-
-// SlotsRequest changes the key slots, all of it or nothing. A slot that is removed
-// costs a new vault key: everything is sealed anew.
-type SlotsRequest struct {
-	Add        string   `json:"add,omitempty"`        // keyring, passphrase, keyfile or recovery; none adds none
-	Passphrase string   `json:"passphrase,omitempty"` // for a new slot of type passphrase
-	Remove     []string `json:"remove,omitempty"`     // ids
-}
-
-// SlotsReply holds the vault as it is opened now.
-type SlotsReply struct {
-	Vault VaultStatus `json:"vault"`
-	Added *Slot       `json:"added,omitempty"`
-	// RecoveryCode is the code of a new slot of type recovery. It is shown this
-	// once and stored nowhere.
-	RecoveryCode string `json:"recovery_code,omitempty"`
-	// Left says which key of a removed slot could not be deleted. It opens
-	// nothing but old copies of the vault.
-	Left []Left `json:"left,omitempty"`
-	// OldBackups names the profile's backups that a slot opens which the vault does
-	// not have any more.
-	OldBackups []string `json:"old_backups,omitempty"`
 }
 
 // Entry is one account that yields codes. Secret is empty unless the request

@@ -156,5 +156,5 @@ func TestCompleteSlots(t *testing.T) {
 	})
 	w.wantTab("o2fa key remove ", "11111111|22222222|passphrase")
 	w.wantTab("o2fa key change p", "passphrase")
-	w.wantTab("o2fa key add ", "recovery|passphrase|keyring|keyfile")
+	w.wantTab("o2fa key add ", "recovery|passphrase|keyring|keyfile|credential")
 }

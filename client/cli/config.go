@@ -16,7 +16,8 @@ func configCommand() *command.Command {
 		Short:    "Show and change the settings of config.toml",
 		Long: `  backups          how many backups of the vault are kept; 0 makes none; at
                    most 1000
-  keystore         how a new vault is keyed: auto, keyring, passphrase, keyfile
+  keystore         how a new vault is keyed: auto, keyring, passphrase, keyfile,
+                   credential
   lock_after       how long after unlocking the vault locks by itself; 0s is
                    never, else a time from 1s to 720h, such as 10m
   lock_idle        how long after the last command the vault locks by itself; 0s
@@ -90,7 +91,7 @@ func completeSetting(ctx context.Context, c *command.Completion) []command.Candi
 	case len(c.Args) == 0:
 		return command.OneOf(settingKeys[:]...)(ctx, c)
 	case len(c.Args) == 1 && c.Args[0] == "keystore":
-		return command.OneOf("auto", "keyring", keystorePassphrase, "keyfile")(ctx, c)
+		return command.OneOf("auto", "keyring", keystorePassphrase, slotKeyfile, slotCredential)(ctx, c)
 	case len(c.Args) == 1 && c.Args[0] == "unlock":
 		return command.OneOf("auto", keystorePassphrase)(ctx, c)
 	case len(c.Args) == 1 && c.Args[0] == "lock_on":

@@ -24,7 +24,7 @@ func TestSettingsAreThoseOfTheDaemon(t *testing.T) {
 		}
 	}
 	for want, args := range map[string][]string{
-		strings.Join(settingKeys[:], " "): nil, "auto keyring passphrase keyfile": {"keystore"}, "": {"trash_days"},
+		strings.Join(settingKeys[:], " "): nil, "auto keyring passphrase keyfile credential": {"keystore"}, "": {"trash_days"},
 	} {
 		var got []string
 		for _, candidate := range completeSetting(t.Context(), &command.Completion{Args: args}) {

@@ -14,7 +14,15 @@ import (
 	"github.com/o2fa/o2fa/ipc"
 )
 
-const slotRecovery = "recovery"
+// Kinds of key slots.
+const (
+	slotRecovery   = "recovery"
+	slotKeyfile    = "keyfile"
+	slotCredential = "credential"
+)
+
+// usualCredential is the name of a systemd credential that has none in a command.
+const usualCredential = "o2fa.key"
 
 func keyCommand() *command.Command {
 	return &command.Command{
@@ -23,7 +31,8 @@ func keyCommand() *command.Command {
 		Wary:     true,
 		Short:    "List and change what opens the vault",
 		Long: `Each key slot is enough by itself: the OS keyring, a passphrase, a recovery code
-on paper, a key file. Without a further word they are listed.
+on paper, a key file, a systemd credential. Without a further word they are
+listed.
 
 Removing or changing one gives the vault a new key and seals everything anew.
 Copies of vault.db from before still open with the old slots.`,
@@ -38,7 +47,7 @@ Copies of vault.db from before still open with the old slots.`,
 
 func keyAddCommand() *command.Command {
 	return &command.Command{
-		Use:   "add KIND",
+		Use:   "add KIND [NAME]",
 		Wary:  true,
 		Short: "Add a key slot",
 		Long: `KIND is one of
@@ -48,13 +57,15 @@ func keyAddCommand() *command.Command {
   passphrase  asked for twice, or the first line of O2FA_PASSPHRASE_FILE
   keyring     the keyring of the desktop
   keyfile     a file beside the vault: whoever reads both has every secret
+  credential  what systemd gives to the unit that runs o2fad, called NAME
+              (o2fa.key); "o2fad credential" makes its key
 
 --kit puts the recovery code on one page, with a QR code and how to use it; what
 is there already is never overwritten. Print the page, then delete the file.`,
 		Example: "o2fa key add recovery\no2fa key add recovery --kit recovery.html\no2fa key add passphrase",
 		Flags:   recoveryFlags(),
-		MinArgs: 1, MaxArgs: 1,
-		Complete: command.OneOf("recovery", "passphrase", "keyring", "keyfile"),
+		MinArgs: 1, MaxArgs: 2,
+		Complete: command.OneOf("recovery", "passphrase", "keyring", "keyfile", slotCredential),
 		Run:      runKeyAdd,
 	}
 }
@@ -81,7 +92,7 @@ func keyChangeCommand() *command.Command {
 		Wary:  true,
 		Short: "Change the passphrase, or another key slot",
 		Long: `A new slot takes the place of the old one in one step. Without a word it is the
-passphrase; "recovery" makes a new recovery code.`,
+passphrase; "recovery" makes a new recovery code, "keyfile" a new key file.`,
 		Example:  "o2fa key change\no2fa key change recovery --kit recovery.html",
 		Flags:    recoveryFlags(),
 		MaxArgs:  1,
@@ -129,7 +140,9 @@ func slotMeaning(s ipc.Slot) string {
 		return "when the passphrase is typed"
 	case slotRecovery:
 		return "when the code is typed, in place of the passphrase"
-	case "keyfile":
+	case slotCredential:
+		return "by itself, with the systemd credential " + command.Escape(s.Credential)
+	case slotKeyfile:
 		if s.Missing {
 			return "no more: " + command.Escape(s.Path) + " is gone"
 		}
@@ -171,7 +184,16 @@ func runKeyAdd(ctx context.Context, inv *command.Invocation) error {
 	if err := a.mustBeOpen(ctx); err != nil {
 		return err
 	}
-	return a.changeSlots(ctx, ipc.SlotsRequest{Add: strings.ToLower(inv.Args[0])})
+	req := ipc.SlotsRequest{Add: strings.ToLower(inv.Args[0])}
+	switch {
+	case req.Add == slotCredential && len(inv.Args) > 1:
+		req.Credential = inv.Args[1]
+	case req.Add == slotCredential:
+		req.Credential = usualCredential
+	case len(inv.Args) > 1:
+		return command.Usage("o2fa key add --help", "only a credential has a name")
+	}
+	return a.changeSlots(ctx, req)
 }
 
 func runKeyRemove(ctx context.Context, inv *command.Invocation) error {
@@ -222,8 +244,12 @@ func runKeyChange(ctx context.Context, inv *command.Invocation) error {
 	if err != nil {
 		return err
 	}
-	if slot.Type != keystorePassphrase && slot.Type != slotRecovery {
-		return command.Usage("o2fa key add passphrase", "there is nothing to type in a slot of kind %s: remove it and add it again", slot.Type)
+	switch slot.Type {
+	case keystorePassphrase, slotRecovery, slotKeyfile:
+	case slotCredential:
+		return command.Usage("o2fa key add credential NAME", "systemd has the key of that slot: add one of another name, then remove this one")
+	default:
+		return command.Usage("o2fa key remove "+slot.Type, "a slot of kind %s is changed by removing it and adding it again", slot.Type)
 	}
 	return a.changeSlots(ctx, ipc.SlotsRequest{Add: slot.Type, Remove: []string{slot.ID}})
 }

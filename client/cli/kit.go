@@ -21,7 +21,7 @@ import (
 // recoveryFlags say where a new recovery code goes beside the terminal.
 func recoveryFlags() []command.Flag {
 	return []command.Flag{
-		{Name: "kit", Value: "FILE", Default: "", Usage: "write a page to print: FILE.html, FILE.txt, or - for stdout"},
+		{Name: "kit", Value: "FILE", Default: "", Usage: "put the recovery code on a page: .html, .txt or -"},
 		qrFlag,
 	}
 }

@@ -159,8 +159,11 @@ func lockedBy(why ipc.LockReason) string {
 // slotText names a key slot as a person would.
 func slotText(slot ipc.Slot) string {
 	text := command.Escape(slot.Type)
-	if slot.Type == "keyfile" {
+	switch slot.Type {
+	case slotKeyfile:
 		text = "key file"
+	case slotCredential:
+		text = "systemd credential " + command.Escape(slot.Credential)
 	}
 	if slot.Path != "" {
 		text += " " + command.Escape(slot.Path)

@@ -40,8 +40,9 @@ The command line o2fa starts it when it is needed; nobody has to.`,
 		Environment: []command.Item{
 			{Name: "OPEN2FA_DIR", Text: "the profile to serve (~/.open2fa)"},
 			{Name: "O2FA_SOCKET", Text: "where to listen instead of the usual place"},
-			{Name: "O2FA_KEYSTORE", Text: "where the key of a new vault is kept: auto, keyring, passphrase or keyfile"},
+			{Name: "O2FA_KEYSTORE", Text: "where the key of a new vault is kept: auto, keyring, passphrase, keyfile or credential"},
 			{Name: "O2FA_PASSPHRASE_FILE", Text: "a file whose first line is the passphrase"},
+			{Name: "CREDENTIALS_DIRECTORY", Text: "where systemd puts the credentials of the unit"},
 			{Name: "OPEN2FA_UUID", Text: "open2fa's identity, before that in open2fa.uuid"},
 			{Name: "OPEN2FA_API_URL", Text: "open2fa's server"},
 		},
@@ -54,7 +55,7 @@ The command line o2fa starts it when it is needed; nobody has to.`,
 			{Name: "~/.open2fa/o2fad.log", Text: "what the daemon has to say"},
 		},
 		SeeAlso: []string{"o2fa"},
-		Sub:     []*command.Command{runCommand(), versionCommand()},
+		Sub:     []*command.Command{runCommand(), credentialCommand(), versionCommand()},
 	}
 }
 
@@ -81,14 +82,15 @@ func run(ctx context.Context, inv *command.Invocation) error {
 		return err
 	}
 	cfg := daemon.Config{
-		Profile:  profile,
-		Keystore: inv.Getenv("O2FA_KEYSTORE"),
-		UUID:     inv.Getenv("OPEN2FA_UUID"),
-		APIURL:   inv.Getenv("OPEN2FA_API_URL"),
-		Warnings: warnings,
-		Getenv:   inv.Getenv,
-		Resting:  collectBefore(),
-		Handover: handover,
+		Profile:     profile,
+		Keystore:    inv.Getenv("O2FA_KEYSTORE"),
+		Credentials: inv.Getenv("CREDENTIALS_DIRECTORY"),
+		UUID:        inv.Getenv("OPEN2FA_UUID"),
+		APIURL:      inv.Getenv("OPEN2FA_API_URL"),
+		Warnings:    warnings,
+		Getenv:      inv.Getenv,
+		Resting:     collectBefore(),
+		Handover:    handover,
 	}
 	if path := inv.Getenv("O2FA_PASSPHRASE_FILE"); path != "" {
 		if cfg.PassphraseFile, err = filepath.Abs(path); err != nil {

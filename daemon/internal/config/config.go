@@ -22,7 +22,7 @@ const MaxSize = 64 << 10
 // Config is what a config.toml says. What it leaves out has its default.
 type Config struct {
 	Backups        int           // how many backups are kept; 0 to maxBackups, 0 makes none
-	Keystore       string        // how a new vault is keyed: auto, keyring, passphrase, keyfile
+	Keystore       string        // how a new vault is keyed: auto, keyring, passphrase, keyfile, credential
 	LockAfter      time.Duration // how long the vault stays open, from unlocking; 0 is for ever, else minLock to maxLock
 	LockIdle       time.Duration // the same from the last command that a person gave
 	LockOn         []string      // what locks the vault: of LockEvents, in their order
@@ -81,11 +81,11 @@ var keys = [...]Key{
 		get: func(c Config) string { return strconv.Itoa(c.Backups) },
 	},
 	{
-		Name: "keystore", Default: "auto", Values: "auto, keyring, passphrase or keyfile",
+		Name: "keystore", Default: "auto", Values: "auto, keyring, passphrase, keyfile or credential",
 		Usage: "how a new vault is keyed",
 		put: func(c *Config, value string) bool {
 			c.Keystore = value
-			return slices.Contains([]string{"auto", "keyring", "passphrase", "keyfile"}, value)
+			return slices.Contains([]string{"auto", "keyring", "passphrase", "keyfile", "credential"}, value)
 		},
 		get: func(c Config) string { return c.Keystore },
 	},

@@ -94,11 +94,16 @@ func readCredential(path string) (secret.Bytes, error) {
 // Remove leaves the credential: it is systemd's, and opens nothing any more.
 func (credential) Remove(_ context.Context, h Header) error { return checkType(h, TypeCredential) }
 
-// checkCredential returns ErrHeader for what is no name of a credential: that of a
-// file, in ASCII, without a colon.
-func checkCredential(name string) error {
+// IsCredential says whether a credential can have that name: one of a file, in
+// ASCII, without a colon.
+func IsCredential(name string) bool {
 	odd := func(r rune) bool { return r < ' ' || r > '~' || r == '/' || r == '\\' || r == ':' }
-	if name == "" || name == "." || name == ".." || len(name) > maxCredential || strings.ContainsFunc(name, odd) {
+	return name != "" && name != "." && name != ".." && len(name) <= maxCredential && !strings.ContainsFunc(name, odd)
+}
+
+// checkCredential returns ErrHeader for what is no name of a credential.
+func checkCredential(name string) error {
+	if !IsCredential(name) {
 		return fmt.Errorf("%w: that is no name of a systemd credential", ErrHeader)
 	}
 	return nil

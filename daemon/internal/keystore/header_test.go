@@ -26,7 +26,7 @@ var headers = map[string]Header{
 	`{"id":"010000000000000000000000000000ff","type":"recovery","vault":"020000000000000000000000000000ee","salt":"AAECAwQFBgcICQoLDA0ODw"}`: {
 		ID: someID, Type: TypeRecovery, Vault: someVault, Salt: []byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
 	},
-	`{"id":"010000000000000000000000000000ff","type":"credential","vault":"020000000000000000000000000000ee","name":"o2fa.key <2>"}`: {ID: someID, Type: TypeCredential, Vault: someVault, Name: "o2fa.key <2>"},
+	`{"id":"010000000000000000000000000000ff","type":"credential","vault":"020000000000000000000000000000ee","name":"o2fa.key <2>"}`:         {ID: someID, Type: TypeCredential, Vault: someVault, Name: "o2fa.key <2>"},
 	`{"id":"010000000000000000000000000000ff","type":"keyfile","vault":"020000000000000000000000000000ee","path":"/home/a&b/<é>/vault.key"}`: {ID: someID, Type: TypeKeyfile, Vault: someVault, Path: "/home/a&b/<é>/vault.key"},
 }
 

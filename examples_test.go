@@ -48,7 +48,7 @@ var exampleEnds = []struct {
 	{regexp.MustCompile(`^o2fa delete -s - `), "o2fa add - x <secret.txt", 2},
 	{regexp.MustCompile(`^o2fa trash (restore|empty) github`), "o2fa delete -f github", 0},
 	{regexp.MustCompile(`^o2fa trash restore [0-9a-f]{8}`), "", 3}, // whose ids those are
-	{regexp.MustCompile(`o2fa init$`), "rm -r .open2fa", 0},
+	{regexp.MustCompile(`o2fa init( --kit recovery.html)?$`), "rm -r .open2fa", 0},
 	{regexp.MustCompile(`^o2fa init --keystore passphrase$`), "rm -r .open2fa", 1},
 	{regexp.MustCompile(`FILE=\S+ o2fa init --keystore`), "rm -r .open2fa", 0},
 	{regexp.MustCompile(`o2fa unlock`), "o2fa lock", 0}, // by the key file

@@ -81,6 +81,7 @@ type soak struct {
 
 	worlds  []*world // what may be true; never empty
 	numbers int      // of items that were ever thought of
+	names   []string // that entries ever had
 	slots   map[string]keySlot
 	locked  bool          // by command, or since no slot opens by itself
 	calm    bool          // no step ends the process from now on
@@ -127,6 +128,7 @@ func stepKinds() []stepKind {
 		{"counter", 90, false, (*soak).counter},
 		{"look", 60, false, (*soak).look},
 		{"show", 20, false, (*soak).show},
+		{"find", 40, false, (*soak).find},
 		{"together", 40, false, func(s *soak) { s.together(false) }},
 		{"storm", 45, false, (*soak).storm},
 		{"config", 12, false, (*soak).config},

@@ -45,6 +45,42 @@ func (s *soak) readAll() (all seen, err error) {
 	return seen{live.Entries, trash.Entries}, err
 }
 
+// named returns the numbers of the entries with a name.
+func (w *world) named(name string) []int {
+	return w.pick(func(it item) bool { return !it.trashed && it.name == name })
+}
+
+// find asks who has a name that some entry has, or had, and who has a secret.
+func (s *soak) find() {
+	if s.fileSettled(); len(s.worlds) > 1 {
+		s.read()
+	}
+	name := one(s, s.names)
+	req := ipc.FindRequest{Name: name}
+	want := s.world().named(name)
+	if numbers := s.free(item.live); s.odds(3) && len(numbers) > 0 {
+		seed := s.world().items[one(s, numbers)].seed
+		req = ipc.FindRequest{Secret: derived(s.seed, seed)}
+		want = s.world().pick(func(it item) bool { return !it.trashed && it.seed == seed })
+	}
+	var reply ipc.Entries
+	s.do(request{fmt.Sprintf("find %q", req.Name), func(ctx context.Context) (err error) {
+		reply, err = s.client.Find(ctx, req)
+		return err
+	}, same(func(w *world) error {
+		var got []string
+		for _, e := range reply.Entries {
+			got = append(got, e.ID)
+		}
+		ids := s.ids(want)
+		slices.Sort(ids)
+		if slices.Sort(got); !slices.Equal(got, ids) {
+			return fmt.Errorf("found %v, want %v", got, ids)
+		}
+		return nil
+	})})
+}
+
 // show compares all that there is to say of one entry.
 func (s *soak) show() {
 	if numbers := s.free(item.live); len(numbers) > 0 {

@@ -70,6 +70,7 @@ func (s *soak) addRequest(c *client.Client) request {
 		req.Type = "hotp"
 	}
 	byHand := c == nil && it.algo == "SHA1" && !it.hotp && it.issuer+it.tags == "" && it.digits == 6 && it.period == 30
+	s.names = append(s.names, it.name)
 	var reply ipc.AddReply
 	return request{"add " + it.name, func(ctx context.Context) (err error) {
 		if byHand {
@@ -157,6 +158,7 @@ func (s *soak) editRequest(c *client.Client, n int) request {
 	change := func(f func(*item)) { changes = append(changes, f) }
 	if s.odds(2) {
 		req.Name = text("renamed %d")
+		s.names = append(s.names, *req.Name)
 		change(func(it *item) { it.name = *req.Name })
 	}
 	if s.odds(3) {
@@ -295,6 +297,9 @@ func (s *soak) code() {
 	}
 	n := one(s, numbers)
 	name := s.world().items[n].id
+	if s.odds(2) && s.file.settled() && len(s.worlds) == 1 && len(s.world().named(s.world().items[n].name)) == 1 {
+		name = s.world().items[n].name
+	}
 	var reply ipc.Code
 	var from, to time.Time
 	s.do(request{fmt.Sprint("code ", n), func(ctx context.Context) (err error) {

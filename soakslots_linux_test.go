@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/o2fa/o2fa/ipc"
@@ -82,6 +83,12 @@ func (s *soak) changeSlots() {
 		reply, err := s.staying().Slots(s.Context(), req)
 		answers <- answer{reply, err}
 	}()
+	meanwhile := s.several(s.rng.IntN(3)) // clients that know nothing of it
+	errs := make([]error, len(meanwhile))
+	var all sync.WaitGroup
+	for i, r := range meanwhile {
+		all.Go(func() { errs[i] = r.send(s.Context()) })
+	}
 	if kill {
 		most := 60 * time.Millisecond
 		if req.Add == "passphrase" {
@@ -91,6 +98,14 @@ func (s *soak) changeSlots() {
 		s.kill()
 	}
 	a := <-answers
+	all.Wait()
+	if len(meanwhile) > 1 {
+		s.each((*world).begin)
+	}
+	for i, r := range meanwhile {
+		s.settle(r, errs[i], kill)
+	}
+	s.each((*world).end)
 	if a.err != nil && (!kill || !errors.Is(a.err, ipc.ErrUnavailable)) {
 		s.fail("changing the key slots: %v", a.err)
 	}

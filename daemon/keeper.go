@@ -111,18 +111,31 @@ func newAttempt(cancel context.CancelFunc) *attempt {
 
 // use runs f with the unlocked vault. It waits for an attempt that is under way,
 // unless that one waits for a person. A lock meanwhile shows as ErrLocked from
-// the vault itself.
+// the vault itself. If a change of the key slots puts another vault in the place
+// of the one that f has begun with, f runs again, with that one.
 func (k *keeper) use(ctx context.Context, f func(*vault.Vault) error) error {
+	v, err := k.usable(ctx)
+	for err == nil {
+		if err = f(v); !errors.Is(err, vault.ErrReplaced) && !errors.Is(err, vault.ErrLocked) && !errors.Is(err, vault.ErrClosed) {
+			break
+		}
+		next, failed := k.usable(ctx)
+		if failed != nil || next == v {
+			break
+		}
+		v, err = next, nil
+	}
+	return err
+}
+
+// usable returns the unlocked vault, or why there is none.
+func (k *keeper) usable(ctx context.Context) (*vault.Vault, error) {
 	if err := k.settle(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	k.mu.RLock()
-	v, err := k.vault, k.refusal()
-	k.mu.RUnlock()
-	if err != nil {
-		return err
-	}
-	return f(v)
+	defer k.mu.RUnlock()
+	return k.vault, k.refusal()
 }
 
 // settle waits until no attempt is under way, or one waits for a person.

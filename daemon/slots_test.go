@@ -2,10 +2,12 @@ package daemon_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/o2fa/o2fa/daemon/daemontest"
@@ -171,6 +173,55 @@ func TestKeyfileSlotGoes(t *testing.T) {
 	}
 	if now, err := os.ReadFile(path); err != nil || string(now) == string(old) {
 		t.Errorf("the new slot has the old key, %v", err)
+	}
+}
+
+// TestChangesDuringRekey: clients change entries while everything is sealed anew,
+// again and again. None of them is refused, and nothing of it is lost.
+func TestChangesDuringRekey(t *testing.T) {
+	d := daemontest.Run(t)
+	d.Add(t, rfcSecret, "github")
+	var all sync.WaitGroup
+	over := make(chan struct{})
+	added := make([][]string, 4)
+	for n := range added {
+		all.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-over:
+					return
+				default:
+				}
+				name := fmt.Sprintf("%d of %d", i, n)
+				if _, err := d.Client.Add(t.Context(), ipc.AddRequest{Name: name, Secret: rfcSecret}); err != nil {
+					t.Errorf("adding %s: %v", name, err)
+					return
+				}
+				added[n] = append(added[n], name)
+			}
+		})
+	}
+	last := changeSlots(t, d, ipc.SlotsRequest{Add: "recovery"})
+	for range 10 {
+		last = changeSlots(t, d, ipc.SlotsRequest{Add: "recovery", Remove: []string{last.Added.ID}})
+	}
+	close(over)
+	all.Wait()
+	list, err := d.Client.Entries(t.Context(), "", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := map[string]bool{}
+	for _, e := range list.Entries {
+		there[e.Name] = true
+	}
+	for _, name := range slices.Concat(added...) {
+		if !there[name] {
+			t.Errorf("%s was added, and is not there", name)
+		}
+	}
+	if len(there) < 5 {
+		t.Errorf("%d entries", len(there))
 	}
 }
 

@@ -90,11 +90,11 @@ func (v *Vault) update(of *change, f func(tx *Tx) error) error {
 	if v.unwritable.Load() {
 		return corrupt("an earlier change met damage")
 	}
-	if v.Replaced() {
-		return ErrReplaced
-	}
 	v.writing.Lock()
 	defer v.writing.Unlock()
+	if v.Replaced() { // perhaps by Rekey, which this change has waited for
+		return ErrReplaced
+	}
 	tx := &Tx{v: v, k: k, of: of, now: max(1, v.now().UnixMilli()), puts: map[string]map[string][]byte{},
 		moved: map[string][]rowChange{}, changed: map[ID]*Summary{}, history: map[ID]uint64{}}
 	if err := v.write(func() (err error) { tx.bolt, err = v.db.Begin(true); return err }); err != nil {

@@ -183,6 +183,11 @@ func (c *Client) ClearLog(ctx context.Context) error {
 	return err
 }
 
+// Doctor has the daemon look for what is wrong.
+func (c *Client) Doctor(ctx context.Context) (ipc.Doctor, error) {
+	return call[ipc.Doctor](ctx, c, Request{Method: "GET", Path: ipc.PathDoctor})
+}
+
 // ResetPlan tells what Reset would remove and leave. It changes nothing.
 func (c *Client) ResetPlan(ctx context.Context, r ipc.ResetRequest) (ipc.ResetReply, error) {
 	query := map[string]string{}

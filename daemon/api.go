@@ -54,6 +54,7 @@ func (d *Daemon) routes() []route {
 		{"POST", ipc.PathUndo, d.withRows(d.postUndo), true},
 		{"GET", ipc.PathConfig, d.getConfig, false},
 		{"POST", ipc.PathConfig, d.postConfig, true},
+		{"GET", ipc.PathDoctor, d.getDoctor, false},
 		{"GET", ipc.PathLog, d.withRows(d.getLog), false},
 		{"POST", ipc.PathLogClear, d.postLogClear, true},
 		{"GET", ipc.PathBackups, d.getBackups, false},
@@ -160,7 +161,7 @@ func (d *Daemon) afterStart(act func(*http.Request) (any, error)) func(*http.Req
 		default:
 		}
 		patience := startPatience
-		if r.URL.Path == ipc.PathStatus || r.URL.Path == ipc.PathShutdown {
+		if r.URL.Path == ipc.PathStatus || r.URL.Path == ipc.PathDoctor || r.URL.Path == ipc.PathShutdown {
 			patience = statusPatience
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), patience)

@@ -382,12 +382,7 @@ func (k *keeper) close() {
 
 // rest makes an open vault occupy less.
 func (k *keeper) rest() {
-	k.mu.RLock()
-	v := k.vault
-	k.mu.RUnlock()
-	if v != nil {
-		v.Rest()
-	}
+	k.with((*vault.Vault).Rest)
 }
 
 // report keeps a damage that a request met, so that status shows it although
@@ -401,29 +396,6 @@ func (k *keeper) report(err error) {
 	defer k.mu.Unlock()
 	if k.state == ipc.StateReady && errors.Is(err, vault.ErrCorrupt) {
 		k.problem = k.problemOf(err)
-	}
-}
-
-// purge removes what has been in the trash, or in the log, long enough. It runs when the vault
-// becomes ready rather than on a timer, which would wake an idle machine.
-func (k *keeper) purge(ctx context.Context) {
-	life := k.policy().trashLife
-	err := k.use(ctx, func(v *vault.Vault) error {
-		if v.ReadOnly() {
-			return nil
-		}
-		if err := v.PruneLog(); err != nil || life == 0 {
-			return err
-		}
-		n, err := v.PurgeTrash(life)
-		if n > 0 {
-			k.log.Info("purged the trash", "entries", n)
-		}
-		return err
-	})
-	if err != nil && !errors.Is(err, ipc.ErrLocked) {
-		k.report(err)
-		k.log.Warn("purging the trash", "error", err.Error())
 	}
 }
 

@@ -53,7 +53,7 @@ its arguments; what follows "--" is no flag.`,
 	}{
 		{"Codes and entries", []*command.Command{addCommand(), codeCommand(), generateCommand(), listCommand(), showCommand(), editCommand(), deleteCommand(),
 			undoCommand(), trashCommand()}},
-		{groupVault, []*command.Command{initCommand(), lockCommand(), unlockCommand(), keyCommand(), backupCommand(), statusCommand(), logCommand(), configCommand(), resetCommand()}},
+		{groupVault, []*command.Command{initCommand(), lockCommand(), unlockCommand(), keyCommand(), backupCommand(), statusCommand(), doctorCommand(), logCommand(), configCommand(), resetCommand()}},
 		{groupProgram, []*command.Command{completionCommand(), versionCommand()}},
 	} {
 		explain(group.commands)
@@ -84,8 +84,6 @@ func unknown(words []string) []string {
 	switch word := strings.ToLower(words[0]); {
 	case slices.Contains(elsewhere[:], word), strings.TrimSpace(strings.Join(words, "")) == "":
 		return []string{"o2fa help"}
-	case word == "doctor":
-		return []string{"o2fa status"}
 	case word == "import":
 		return []string{"o2fa add"}
 	case word == "recovery":

@@ -75,7 +75,7 @@ func (d *Daemon) getDoctor(r *http.Request) (any, error) {
 // checkExecutable looks whether the file that runs is the one that is installed.
 func (d *Daemon) checkExecutable(f *findings) {
 	const name = "executable"
-	hint := fmt.Sprintf("kill %d, which ends the daemon; the next command starts it", d.pid)
+	hint := endDaemon(d.pid) + ", which ends the daemon; the next command starts it"
 	path := d.exe.path
 	there, err := os.Stat(path)
 	if err != nil {
@@ -83,11 +83,19 @@ func (d *Daemon) checkExecutable(f *findings) {
 		return
 	}
 	running, err := os.Stat(ownFile)
-	if err == nil && !os.SameFile(there, running) {
+	if runtime.GOOS == "linux" && err == nil && !os.SameFile(there, running) {
 		f.add(ipc.CheckWarn, name, path+" was replaced since the daemon was started: the old one runs", hint)
 		return
 	}
 	f.ok(name, "%s", path)
+}
+
+// endDaemon is the command that ends a process.
+func endDaemon(pid int) string {
+	if runtime.GOOS == "windows" {
+		return fmt.Sprintf("taskkill /f /pid %d", pid)
+	}
+	return fmt.Sprintf("kill %d", pid)
 }
 
 func (d *Daemon) checkHardening(f *findings) {

@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -134,11 +136,28 @@ func (e *examination) daemon(ctx context.Context, a *agent) (ipc.Status, bool) {
 	if wire := (*ipc.Error)(nil); errors.As(err, &wire) {
 		hint = wire.Hint
 	}
-	if info, held, lockErr := socket.ReadLock(*a.client.Profile); hint == "" && lockErr == nil && held && info.PID > 0 {
-		hint = fmt.Sprintf("kill %d, which holds the profile and does not answer", info.PID)
-	}
-	e.add(ipc.CheckFail, name, err.Error(), hint)
+	e.add(ipc.CheckFail, name, err.Error(), cmp.Or(hint, unreached(*a.client.Profile, err)))
 	return status, false
+}
+
+// unreached is what helps where no daemon answers, if that can be told.
+func unreached(p socket.Profile, err error) string {
+	if p.Fixed {
+		return "unset O2FA_SOCKET to use a daemon on this machine"
+	}
+	info, held, lockErr := socket.ReadLock(p)
+	if errors.Is(err, socket.ErrForeign) || lockErr != nil || !held || info.PID == 0 {
+		return ""
+	}
+	return ending(info.PID) + ", which holds the profile and does not answer"
+}
+
+// ending is the command that ends a process.
+func ending(pid int) string {
+	if runtime.GOOS == "windows" {
+		return fmt.Sprintf("taskkill /f /pid %d", pid)
+	}
+	return fmt.Sprintf("kill %d", pid)
 }
 
 func (e *examination) versions(s ipc.Status) {
@@ -148,7 +167,7 @@ func (e *examination) versions(s ipc.Status) {
 		return
 	}
 	e.add(ipc.CheckWarn, "versions", fmt.Sprintf("o2fa is %s, and the daemon that runs %s", own, s.Release),
-		fmt.Sprintf("kill %d, which ends the daemon; the next command starts the one beside o2fa", s.PID))
+		ending(s.PID)+", which ends the daemon; the next command starts the one beside o2fa")
 }
 
 func (e *examination) socket(p socket.Profile, s ipc.Status) {
@@ -172,7 +191,7 @@ func (e *examination) inside(ctx context.Context, a *agent, s ipc.Status) {
 	}
 	switch {
 	case errors.Is(err, ipc.ErrUnknownPath):
-		e.add(ipc.CheckWarn, "daemon", "it is too old to look at itself", fmt.Sprintf("kill %d; the next command starts the one beside o2fa", s.PID))
+		e.add(ipc.CheckWarn, "daemon", "it is too old to look at itself", ending(s.PID)+", which ends the daemon; the next command starts the one beside o2fa")
 	case err != nil:
 		e.add(ipc.CheckFail, "daemon", err.Error(), "o2fa status")
 	}

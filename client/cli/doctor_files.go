@@ -55,10 +55,11 @@ func (e *examination) files(p socket.Profile) {
 				continue // it went meanwhile, or is a link to nowhere
 			}
 			seen++
-			status := ipc.CheckWarn
-			if dir.enter && inClear(entry.Name()) {
+			status, secrets := ipc.CheckWarn, inClear(entry.Name())
+			if dir.enter && secrets {
 				status = ipc.CheckFail
 			}
+			a.read = a.read && (dir.enter || secrets) // else nobody comes so far, and it is sealed
 			e.judge(path, a, err, status)
 		}
 	}

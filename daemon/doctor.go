@@ -63,7 +63,7 @@ func (d *Daemon) getDoctor(r *http.Request) (any, error) {
 	checkSpace(f, d.cfg.Profile.Dir)
 	checkSecretsFile(f, s)
 	d.checkUUID(f, s)
-	checkTimeService(ctx, f, d.cfg.Getenv)
+	checkTimeService(ctx, f, d.getenv)
 	d.checkClock(ctx, f)
 	d.checkLog(ctx, f)
 	for _, w := range f.warnings { // those that no check knows
@@ -163,7 +163,7 @@ func (d *Daemon) checkKeyring(ctx context.Context, f *findings, s ipc.Status) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, doctorPatience)
 	defer cancel()
-	err := keystore.Examine(ctx, keystore.KeyringConfig{Getenv: d.cfg.Getenv, Timeout: doctorPatience}, vaultID(s.Vault))
+	err := keystore.Examine(ctx, keystore.KeyringConfig{Getenv: d.getenv, Timeout: doctorPatience}, vaultID(s.Vault))
 	if s.Vault == nil && errors.Is(err, keystore.ErrMissing) {
 		err = nil // there is nothing to hold yet
 	}

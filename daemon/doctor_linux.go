@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"cmp"
 	"context"
 
 	"golang.org/x/sys/unix"
@@ -15,7 +14,7 @@ const timeHint = "timedatectl set-ntp true, or install chrony"
 // timeIsSet asks systemd's time service, which tells of any that keeps the
 // kernel informed, and where that does not answer the kernel.
 func timeIsSet(ctx context.Context, getenv func(string) string) (set, known bool, how string) {
-	if set, err := askTimedate(ctx, cmp.Or(getenv("DBUS_SYSTEM_BUS_ADDRESS"), "unix:path=/var/run/dbus/system_bus_socket")); err == nil {
+	if set, err := askTimedate(ctx, dbus.SystemAddress(getenv)); err == nil {
 		return set, true, "timedatectl"
 	}
 	return kernelTime()

@@ -10,5 +10,5 @@ func freeSpace(dir string) (uint64, error) {
 	if err := unix.Statfs(dir, &s); err != nil {
 		return 0, err
 	}
-	return uint64(max(0, s.Bavail)) * uint64(s.Bsize), nil // their types differ by system
+	return uint64(max(0, s.Bavail)) * uint64(s.Bsize), nil //nolint:unconvert // their types differ by system
 }

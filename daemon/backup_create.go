@@ -35,6 +35,9 @@ func (d *Daemon) postBackupCreate(r *http.Request) (any, error) {
 		reply.Backup, reply.Removed = d.describeBackup(d.backups.dir.Path(made.Name)), removed
 		return nil
 	})
+	if err == nil {
+		d.note(r.Context(), event{What: ipc.LogBackup})
+	}
 	return reply, err
 }
 

@@ -61,9 +61,10 @@ func (d *Daemon) getDoctor(r *http.Request) (any, error) {
 	d.checkKeyring(ctx, f, s)
 	d.checkVault(ctx, f, s)
 	checkSpace(f, d.cfg.Profile.Dir)
+	checkBackups(f, s)
 	checkSecretsFile(f, s)
 	d.checkUUID(f, s)
-	checkTimeService(ctx, f, d.getenv)
+	checkTimeService(ctx, f, d.desktop.getenv)
 	d.checkClock(ctx, f)
 	d.checkLog(ctx, f)
 	for _, w := range f.warnings { // those that no check knows
@@ -163,7 +164,7 @@ func (d *Daemon) checkKeyring(ctx context.Context, f *findings, s ipc.Status) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, doctorPatience)
 	defer cancel()
-	err := keystore.Examine(ctx, keystore.KeyringConfig{Getenv: d.getenv, Timeout: doctorPatience}, vaultID(s.Vault))
+	err := keystore.Examine(ctx, keystore.KeyringConfig{Getenv: d.desktop.getenv, Timeout: doctorPatience}, vaultID(s.Vault))
 	if s.Vault == nil && errors.Is(err, keystore.ErrMissing) {
 		err = nil // there is nothing to hold yet
 	}
@@ -259,6 +260,26 @@ func checkSpace(f *findings, dir string) {
 		status, hint = ipc.CheckWarn, "free some space there"
 	}
 	f.add(status, name, fmt.Sprintf("%d MiB free for %s", free>>20, dir), hint)
+}
+
+// checkBackups looks whether there is a backup of what the vault holds.
+func checkBackups(f *findings, s ipc.Status) {
+	const name = "backups"
+	b := s.Backups
+	switch {
+	case f.told(ipc.CheckWarn, name, "backup"), b == nil || s.Vault == nil:
+		return
+	case b.Keep == 0:
+		f.add(ipc.CheckWarn, name, "none are made, by the configuration", "o2fa config unset backups")
+	case b.Count == 0 && s.Vault.Entries > 0:
+		f.add(ipc.CheckOK, name, "there is none yet; one is made half a minute after the last change", "o2fa backup create")
+	case b.Count == 0:
+		f.ok(name, "there is none yet")
+	case b.Pending:
+		f.add(ipc.CheckOK, name, "the newest is of "+b.Newest+"; what has changed since goes into the next", "o2fa backup create")
+	default:
+		f.ok(name, "%d in %s, the newest of %s", b.Count, b.Dir, b.Newest)
+	}
 }
 
 // checkSecretsFile tells of secrets that lie in clear.

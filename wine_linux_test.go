@@ -29,7 +29,7 @@ func TestScriptsWine(t *testing.T) {
 
 // winePackages are those with code for Windows alone.
 var winePackages = []string{
-	"./client", "./daemon/internal/keystore",
+	"./client", "./daemon/internal/keystore", "./daemon/internal/session",
 	"./internal/acl", "./internal/atomicfile", "./internal/command", "./internal/secret", "./ipc/socket",
 }
 
@@ -201,8 +201,10 @@ func (w *wine) makeScripts() error {
 		}
 	}
 	// wine makes access lists out of modes, so a umask stands for what files in a
-	// user's profile inherit on Windows.
-	script := "#!/bin/sh\n" + env.String() + "umask 077\nexec wine \"$@\"\n"
+	// user's profile inherit on Windows. The first window starts a desktop, which
+	// would keep the output open.
+	script := "#!/bin/sh\n" + env.String() + "umask 077\noutput=$(mktemp)\n" +
+		"wine \"$@\" >\"$output\" 2>&1\ncode=$?\ncat \"$output\"\nrm \"$output\"\nexit $code\n"
 	return os.WriteFile(filepath.Join(w.bin, "wine-exec"), []byte(script), 0o700)
 }
 

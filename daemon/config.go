@@ -163,8 +163,8 @@ func (s *settings) list() ipc.Config {
 		if s.force.Given(k) {
 			one.Source = configName
 		}
-		if k.Name == "lock_on" && len(supported()) == 0 {
-			one.Value, one.Source = config.Never, "system"
+		if told := config.Join(tellable(s.force.LockOn)); k.Name == "lock_on" && told != one.Value {
+			one.Value, one.Source = told, "system"
 		}
 		if o, ok := s.environment[k.Name]; ok {
 			one.Value, one.Source = o.value, o.variable
@@ -218,7 +218,7 @@ func (s *settings) lockTimes() (after, idle time.Duration) {
 func (s *settings) lockOn() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(s.force.LockOn), func(name string) bool { return !slices.Contains(supported(), name) })
+	return tellable(s.force.LockOn)
 }
 
 // named returns what the file names as what locks the vault; nothing where it

@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"net/http"
-	"strings"
 
 	"github.com/o2fa/o2fa/daemon/internal/config"
 	"github.com/o2fa/o2fa/daemon/internal/keystore"
@@ -67,8 +66,9 @@ func (d *Daemon) served(r route) func(*http.Request) (any, error) {
 // applicable refuses a configuration after which a lock would wait for a
 // passphrase that there is not, or for an event that this system tells nobody of.
 func (d *Daemon) applicable(req ipc.ConfigRequest) error {
-	if names := untold(config.Split(req.Set["lock_on"])); len(names) > 0 {
-		return &ipc.Error{Code: ipc.CodeInvalid, Message: "this system does not tell the daemon of " + strings.Join(names, ", "), Hint: "o2fa config set lock_idle 10m"}
+	if named := config.Split(req.Set["lock_on"]); len(tellable(named)) < len(named) {
+		return &ipc.Error{Code: ipc.CodeInvalid, Message: "on this system lock_on can be " + config.Join(tellable(config.LockEvents())) + " only: nobody tells of the rest",
+			Hint: "o2fa config set lock_idle 10m"}
 	}
 	_, _, vault := d.keeper.status()
 	if req.Set["unlock"] != config.UnlockPassphrase || vault == nil || hasSlot(vault, keystore.TypePassphrase) {

@@ -181,22 +181,9 @@ func (a *autolock) resumed() {
 	a.resuming = false
 }
 
-// supported returns the events of lock_on that this system tells of.
-func supported() (names []string) {
-	for _, e := range session.Supported() {
-		names = append(names, string(e))
-	}
-	return names
-}
-
-// untold returns the events among those named that nobody here tells of.
-func untold(named []string) (names []string) {
-	for _, name := range named {
-		if !slices.Contains(supported(), name) {
-			names = append(names, name)
-		}
-	}
-	return names
+// tellable returns the events among those named that this system can tell of.
+func tellable(named []string) []string {
+	return slices.DeleteFunc(slices.Clone(named), func(name string) bool { return !slices.Contains(session.Supported(), session.Event(name)) })
 }
 
 // deaf returns the events that the configuration file names and nobody tells of
@@ -204,7 +191,7 @@ func untold(named []string) (names []string) {
 func (d *Daemon) deaf() (names []string) {
 	named, w := d.settings.named(), d.watch.watcher.Load()
 	for _, name := range named {
-		if w != nil && w.Deaf(session.Event(name)) || slices.Contains(untold(named), name) {
+		if w != nil && w.Deaf(session.Event(name)) || !slices.Contains(session.Supported(), session.Event(name)) {
 			names = append(names, name)
 		}
 	}

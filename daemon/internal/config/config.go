@@ -5,7 +5,6 @@
 package config
 
 import (
-	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -105,7 +104,7 @@ var keys = [...]Key{
 		Name: "lock_on", Default: "screen, sleep", Values: "some of screen, sleep and logout, with commas, or never",
 		Usage: "what locks the vault: the screen's lock, the machine's sleep, the end of the session",
 		put:   func(c *Config, value string) (ok bool) { c.LockOn, ok = lockEvents(value); return ok },
-		get:   func(c Config) string { return cmp.Or(strings.Join(c.LockOn, ", "), Never) },
+		get:   func(c Config) string { return Join(c.LockOn) },
 	},
 	{
 		Name: "log", Default: "on", Values: "on or off",

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -52,3 +53,6 @@ func Split(value string) []string {
 	events, _ := lockEvents(value)
 	return events
 }
+
+// Join returns the value of lock_on that names these events.
+func Join(events []string) string { return cmp.Or(strings.Join(events, ", "), Never) }

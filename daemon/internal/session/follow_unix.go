@@ -5,6 +5,7 @@ package session
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"time"
 
@@ -22,8 +23,14 @@ const (
 	nudgeEvery = 1
 )
 
-// Supported returns the events that this system can tell of.
-func Supported() []Event { return []Event{Locked, Sleeping, Ended} }
+// Supported returns the events that this system can tell of: without logind, which
+// is Linux's, those of the session bus.
+func Supported() []Event {
+	if runtime.GOOS != "linux" {
+		return []Event{Locked}
+	}
+	return []Event{Locked, Sleeping, Ended}
+}
 
 // Run listens until ctx ends.
 func (w *Watcher) Run(ctx context.Context) {

@@ -1,100 +1,24 @@
 package session_test
 
 import (
-	"context"
-	"log/slog"
 	"os"
 	"slices"
-	"strings"
-	"sync"
 	"testing"
 
 	"github.com/o2fa/o2fa/daemon/internal/session"
 	"github.com/o2fa/o2fa/internal/dbus/dbustest"
 )
 
-// listener is a Watcher that runs, and what it has told.
-type listener struct {
-	*session.Watcher
-	tb   testing.TB
-	stop func()
-
-	mu     sync.Mutex // guards events
-	events []session.Event
-	during func(session.Event) // called while an event is handled; may be nil
-}
-
 // listen starts a Watcher on a bus, which ends with the test.
 func listen(tb testing.TB, bus *dbustest.Bus, held ...string) *listener {
 	tb.Helper()
-	return listenWith(tb, bus, session.Config{Held: held})
-}
-
-func listenWith(tb testing.TB, bus *dbustest.Bus, c session.Config) *listener {
-	tb.Helper()
-	l := &listener{tb: tb}
-	c.Getenv, c.Log, c.Leaving = bus.Getenv, slog.New(slog.DiscardHandler), func() bool { return false }
-	c.Handle = func(_ context.Context, e session.Event) {
-		l.mu.Lock()
-		l.events = append(l.events, e)
-		during := l.during
-		l.mu.Unlock()
-		if during != nil {
-			during(e)
-		}
-	}
-	l.Watcher = session.New(c)
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		l.Run(ctx)
-		close(ended)
-	}()
-	l.stop = sync.OnceFunc(func() {
-		cancel()
-		<-ended
-	})
-	tb.Cleanup(l.stop)
-	return l
-}
-
-func (l *listener) told() []session.Event {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return slices.Clone(l.events)
-}
-
-// wants waits until the watcher has told exactly these events since the last call.
-func (l *listener) wants(events ...session.Event) {
-	l.tb.Helper()
-	defer func() {
-		if got := l.told(); !slices.Equal(got, events) {
-			l.tb.Errorf("told %v, want %v", got, events)
-		}
-		l.mu.Lock()
-		l.events = nil
-		l.mu.Unlock()
-	}()
-	dbustest.Eventually(l.tb, strings.Join(asText(events), " "), func() bool { return len(l.told()) >= len(events) })
-}
-
-func asText(events []session.Event) (texts []string) {
-	for _, e := range events {
-		texts = append(texts, string(e))
-	}
-	return texts
-}
-
-// hears waits until there is somebody who tells of e.
-func (l *listener) hears(e session.Event) {
-	l.tb.Helper()
-	dbustest.Eventually(l.tb, "somebody who tells of "+string(e), func() bool { return l.Hears(e) })
+	return start(tb, session.Config{Getenv: bus.Getenv, Held: held})
 }
 
 // knows waits until holder has told how things stand.
 func (l *listener) knows(holder string) {
 	l.tb.Helper()
-	dbustest.Eventually(l.tb, holder, func() bool { return l.Knows(holder) })
+	eventually(l.tb, holder, func() bool { return l.Knows(holder) })
 }
 
 var me = os.Getuid()
@@ -154,7 +78,7 @@ func TestSleep(t *testing.T) {
 	l := listen(t, bus)
 	inhibited := func(want int) {
 		t.Helper()
-		dbustest.Eventually(t, "the inhibitor", func() bool { return len(login.Inhibitors()) == want })
+		eventually(t, "the inhibitor", func() bool { return len(login.Inhibitors()) == want })
 	}
 	inhibited(1)
 	if got, want := login.Inhibitors()[0], [4]string{"sleep", "o2fa", "locking the vault", "delay"}; got != want {
@@ -228,7 +152,7 @@ func TestSavers(t *testing.T) {
 		saver.Activate(false)
 		l.wants(session.Back)
 		saver.Stop()
-		dbustest.Eventually(t, "nobody", func() bool { return !l.Hears(session.Locked) })
+		eventually(t, "nobody", func() bool { return !l.Hears(session.Locked) })
 	}
 }
 
@@ -301,11 +225,11 @@ func TestStatesAreNoEvents(t *testing.T) {
 	waits.wants(session.Back)
 
 	// What nobody holds any more, and nobody acted on.
-	owed := listenWith(t, bus, session.Config{Owed: true})
+	owed := start(t, session.Config{Getenv: bus.Getenv, Owed: true})
 	owed.wants(session.Back)
 	owed.stop()
 	login.SetLocked("c1", true)
-	owes := listenWith(t, bus, session.Config{Owed: true})
+	owes := start(t, session.Config{Getenv: bus.Getenv, Owed: true})
 	owes.hears(session.Sleeping)
 	owes.knows("org.xfce.ScreenSaver")
 	owes.wants()
@@ -326,7 +250,7 @@ func TestLogindRestarts(t *testing.T) {
 	l := listen(t, bus)
 	l.hears(session.Sleeping)
 	login.Stop()
-	dbustest.Eventually(t, "nobody", func() bool { return !l.Hears(session.Sleeping) })
+	eventually(t, "nobody", func() bool { return !l.Hears(session.Sleeping) })
 	login = bus.StartLogind()
 	l.wants(session.Ended) // it knows no sessions now
 	login.AddSession("c1", me, "user", "x11")

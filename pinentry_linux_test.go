@@ -83,6 +83,30 @@ func TestPinentry(t *testing.T) {
 	}
 }
 
+// A person who gives a command several times sees one dialog, and its answer is
+// for all of them.
+func TestPinentryOneAtATime(t *testing.T) {
+	d := newPassphraseDesk(t)
+	d.must("lock")
+	var calls []*errand
+	for range 8 {
+		calls = append(calls, d.begin("", "code", "github"))
+	}
+	dbustest.WaitWindow(t, d.display, anyDialog, true)
+	if n := len(dbustest.Windows(t, d.display, anyDialog)); n != 1 {
+		t.Errorf("%d dialogs", n)
+	}
+	dbustest.Type(t, d.display, anyDialog, newPassphrase)
+	for _, c := range calls {
+		if e := <-c.done; e.code != 0 || len(e.out) != 7 {
+			t.Errorf("%+v", e)
+		}
+	}
+	if asking(d) != 0 {
+		t.Error("a pinentry is still there")
+	}
+}
+
 // asking returns the pid of the pinentry that runs, 0 if there is none.
 func asking(d *desk) int {
 	for _, pid := range d.bus.Processes() {

@@ -143,6 +143,16 @@ func (a *agent) unlockBy(ctx context.Context, q question) error {
 	if !a.canAsk(ctx) {
 		return nobody(nil)
 	}
+	if !a.inv.CanAsk() {
+		end, err := a.client.Profile.Turn(ctx)
+		if err != nil {
+			return err
+		}
+		defer end()
+		if status, err := a.client.Status(ctx); err == nil && status.State == ipc.StateReady {
+			return nil // another command has asked meanwhile
+		}
+	}
 	var wrong error
 	for try := 1; ; try++ {
 		if pass, err = a.askHidden(ctx, q, wrong); err != nil {

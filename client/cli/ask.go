@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/o2fa/o2fa/internal/command"
 	"github.com/o2fa/o2fa/internal/pinentry"
@@ -82,6 +83,7 @@ func (a *agent) askTwice(ctx context.Context, wrong error) (first, second string
 // askDialog shows d with the first program that can.
 func (a *agent) askDialog(ctx context.Context, d pinentry.Dialog) (text string, repeated bool, err error) {
 	d.Title = a.inv.Root.Name()
+	d.Text += "\nAsked for by: " + a.inv.Path
 	for _, path := range a.pinentries(ctx) {
 		answer, failed := pinentry.Program{Path: path, Getenv: a.inv.Getenv}.Ask(ctx, d)
 		if failed == nil {
@@ -111,7 +113,8 @@ func tellWrong(wrong error) string {
 	if wrong == nil {
 		return ""
 	}
-	return command.Escape(wrong.Error()) + ", try again"
+	text := command.Escape(wrong.Error())
+	return strings.ToUpper(text[:1]) + text[1:] + ", try again"
 }
 
 // nobody is the failure of a question that reached no person; why may be nil.

@@ -25,10 +25,10 @@ type Pair struct {
 // Changes is what happened to the file. Each seen row is in exactly one of
 // Keep, Rename and Gone; each row of now in exactly one of Keep, Rename and Add.
 type Changes struct {
-	Keep   []Pair     // nothing happened
-	Rename []Pair     // the secret has another name now
-	Add    []int      // rows that are new
-	Gone   [][16]byte // entries whose row left
+	Keep   []Pair // nothing happened
+	Rename []Pair // the secret has another name now
+	Add    []int  // rows that are new
+	Gone   []Seen // rows that left
 }
 
 // Diff compares the rows last taken with the rows that are there now. It treats
@@ -46,9 +46,7 @@ func Diff(last []Seen, now []Fingerprinted) Changes {
 	for _, n := range now {
 		c.Add = append(c.Add, n.Row)
 	}
-	for _, s := range last {
-		c.Gone = append(c.Gone, s.Entry)
-	}
+	c.Gone = append(c.Gone, last...)
 	return c
 }
 

@@ -30,9 +30,9 @@ func fileRows(pairs ...string) (rows []Fingerprinted) {
 }
 
 func TestDiff(t *testing.T) {
-	gone := func(entries ...byte) (all [][16]byte) {
+	gone := func(entries ...byte) (all []Seen) {
 		for _, e := range entries {
-			all = append(all, [16]byte{e})
+			all = append(all, Seen{Entry: [16]byte{e}})
 		}
 		return all
 	}
@@ -62,6 +62,9 @@ func TestDiff(t *testing.T) {
 			for i := range pairs { // entry n is row n of last
 				pairs[i].Last = test.last[pairs[i].Last.Entry[0]-1]
 			}
+		}
+		for i := range test.want.Gone {
+			test.want.Gone[i] = test.last[test.want.Gone[i].Entry[0]-1]
 		}
 		if got := Diff(test.last, test.now); !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%s:\ngot  %+v\nwant %+v", name, got, test.want)
@@ -168,11 +171,11 @@ func checkEntries(t *testing.T, c inputs, d Changes) {
 		}
 		delete(left, p.Last.Entry)
 	}
-	for _, entry := range d.Gone {
-		if _, ok := left[entry]; !ok {
-			t.Errorf("entry %v is gone twice or was never there", entry)
+	for _, s := range d.Gone {
+		if left[s.Entry] != s {
+			t.Errorf("row %v is gone twice or was never there", s)
 		}
-		delete(left, entry)
+		delete(left, s.Entry)
 	}
 	if len(left) > 0 {
 		t.Errorf("%d entries are lost", len(left))
@@ -223,8 +226,8 @@ func sameChanges(c inputs, a, b Changes) bool {
 		for _, row := range d.Add {
 			all = append(all, fmt.Sprint("add ", c.now[row].Secret, c.now[row].Name))
 		}
-		for _, entry := range d.Gone {
-			all = append(all, fmt.Sprint("gone ", entry))
+		for _, s := range d.Gone {
+			all = append(all, fmt.Sprint("gone ", s.Entry))
 		}
 		slices.Sort(all)
 		return all
@@ -252,7 +255,7 @@ func checkMinimal(t *testing.T, c inputs, d Changes) {
 		added[c.now[row].Secret] = true
 	}
 	for _, s := range c.last {
-		if slices.Contains(d.Gone, s.Entry) && added[s.Secret] {
+		if slices.Contains(d.Gone, s) && added[s.Secret] {
 			t.Error("a secret was added and gone at once: that is a rename")
 		}
 	}

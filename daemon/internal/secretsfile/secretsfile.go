@@ -1,8 +1,8 @@
-// Package secretsfile owns open2fa's secrets.json as a source of entries: what
-// its bytes mean, whether the file may be trusted, what differs from the rows
-// last taken, and when it is time to look again. It never writes the file, and
-// it knows nothing of the vault: rows meet entries by fingerprints and ids that
-// the caller makes.
+// Package secretsfile owns open2fa's secrets.json: what its bytes mean, whether the
+// file may be trusted, what differs from the rows last taken, when it is time to
+// look again, and how the file is written so that nobody's content is lost. It
+// knows nothing of the vault: rows meet entries by fingerprints and ids that the
+// caller makes.
 package secretsfile
 
 import (
@@ -44,6 +44,7 @@ type Row struct {
 	Position int     // in the file; first is 1
 	Name     *string // as it stands there; nil for null or none
 	Secret   secret.Bytes
+	Extra    bool // it has other keys too, or one of them twice, which only the file can keep
 }
 
 // Problem is a row that was left alone.
@@ -178,7 +179,8 @@ func parseRow(raw []byte) (row Row, reason string) {
 	if raw[0] != '{' {
 		return Row{}, "row is not an object"
 	}
-	name, typed := member(raw, "name"), member(raw, "secret")
+	name, typed, extra := parts(raw)
+	row.Extra = extra
 	if name != nil && string(name) != "null" {
 		if name[0] != '"' {
 			return Row{}, "name is neither text nor null"
@@ -201,6 +203,23 @@ func parseRow(raw []byte) (row Row, reason string) {
 		row.Secret, reason = decode(unquote(typed))
 	}
 	return row, reason
+}
+
+// parts returns the values of a row that mean something, the last ones of several,
+// and whether there are others.
+func parts(raw []byte) (name, typed []byte, extra bool) {
+	_ = jsonwalk.Object(raw, func(quoted, value []byte) error {
+		switch unquote(quoted) {
+		case "name":
+			extra, name = extra || name != nil, value
+		case "secret":
+			extra, typed = extra || typed != nil, value
+		default:
+			extra = true
+		}
+		return nil
+	})
+	return name, typed, extra
 }
 
 // decode returns the key bytes that a person typed as base32, or why there are none.

@@ -230,6 +230,37 @@ func (v *Vault) FindSecret(raw []byte) ([]Summary, error) {
 	return found, nil
 }
 
+// Marks returns, for each live entry, the mark of its secret, see Mark. It opens
+// no record. As an index is not trusted, a mark that differs from what is expected
+// is a reason to open the entry, and no more.
+func (v *Vault) Marks() (map[ID][16]byte, error) {
+	if !v.Unlocked() {
+		return nil, ErrLocked
+	}
+	marks := make(map[ID][16]byte, v.expected(bucketSummary))
+	err := v.view(func(tx *bolt.Tx) error {
+		return tx.Bucket(bucketSecret).ForEach(func(key, _ []byte) error {
+			if len(key) != 32 {
+				return corrupt("an index row has %d bytes", len(key))
+			}
+			marks[ID(key[16:])] = [16]byte(key[:16])
+			return nil
+		})
+	})
+	return marks, err
+}
+
+// Mark returns what stands for a secret in the vault's index: equal secrets have
+// equal marks, which tell nothing without the vault key. All zero while locked.
+func (v *Vault) Mark(raw []byte) [16]byte {
+	k, err := v.unlocked()
+	if err != nil {
+		return [16]byte{}
+	}
+	defer k.release()
+	return k.secretMAC(raw)
+}
+
 // indexed turns the absence of what an index names into what it is.
 func indexed(err error) error {
 	if errors.Is(err, ErrNotFound) {

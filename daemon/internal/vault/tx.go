@@ -134,13 +134,19 @@ func (v *Vault) update(of *change, f func(tx *Tx) error) error {
 	}
 	v.unsettled = false
 	logged()
+	v.note(tx)
 	if tx.renews() && v.opt.Changed != nil {
-		v.opt.Changed()
+		v.opt.Changed() // who is told reads what is noted by now
 	}
+	return nil
+}
+
+// note brings what is in memory up to date with a change that is stored.
+func (v *Vault) note(tx *Tx) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.changes++
-	if v.keys == k { // not locked meanwhile
+	if v.keys == tx.k { // not locked meanwhile
 		v.live, v.trashed = v.live+tx.live, v.trashed+tx.trashed
 		if v.list != nil && v.since == nil {
 			v.since = tx.changed
@@ -148,7 +154,6 @@ func (v *Vault) update(of *change, f func(tx *Tx) error) error {
 			maps.Copy(v.since, tx.changed)
 		}
 	}
-	return nil
 }
 
 // checkOnce runs checkPages before the first change since Open.

@@ -188,6 +188,16 @@ func (c *Client) Doctor(ctx context.Context) (ipc.Doctor, error) {
 	return call[ipc.Doctor](ctx, c, Request{Method: "GET", Path: ipc.PathDoctor})
 }
 
+// SecretsFile tells of open2fa's secrets.json.
+func (c *Client) SecretsFile(ctx context.Context) (ipc.SecretsFile, error) {
+	return call[ipc.SecretsFile](ctx, c, Request{Method: "GET", Path: ipc.PathSecretsFile})
+}
+
+// SetSecretsFile sets what becomes of secrets.json, and tells what has.
+func (c *Client) SetSecretsFile(ctx context.Context, r ipc.SecretsFileRequest) (ipc.SecretsFile, error) {
+	return call[ipc.SecretsFile](ctx, c, Request{Method: "POST", Path: ipc.PathSecretsFile, Body: r})
+}
+
 // ResetPlan tells what Reset would remove and leave. It changes nothing.
 func (c *Client) ResetPlan(ctx context.Context, r ipc.ResetRequest) (ipc.ResetReply, error) {
 	query := map[string]string{}

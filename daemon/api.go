@@ -60,6 +60,8 @@ func (d *Daemon) routes() []route {
 		{"GET", ipc.PathBackups, d.getBackups, false},
 		{"POST", ipc.PathBackupCreate, d.postBackupCreate, true},
 		{"POST", ipc.PathBackupVerify, d.postBackupVerify, true},
+		{"GET", ipc.PathSecretsFile, d.getSecretsFile, false},
+		{"POST", ipc.PathSecretsFile, d.postSecretsFile, true},
 		{"GET", ipc.PathReset, d.getReset, false},
 		{"POST", ipc.PathReset, d.postReset, false},
 		{"POST", ipc.PathShutdown, d.postShutdown, false},

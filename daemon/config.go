@@ -272,6 +272,15 @@ func (s *settings) backups() int {
 // manyBackups is more than a configuration can ask for.
 const manyBackups = 1000
 
+// secretsFile returns what becomes of secrets.json: ipc.ModeWatch, ipc.ModeSeal or
+// ipc.ModeMirror.
+func (s *settings) secretsFile() string {
+	s.lookIfBlind()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.force.SecretsFile
+}
+
 // warnings are what status shows of the file.
 func (s *settings) warnings() []ipc.Warning {
 	s.lookIfBlind()

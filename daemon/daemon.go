@@ -247,12 +247,15 @@ func (d *Daemon) serve(ctx context.Context, in *heritage) error {
 	d.keeper.screen = d.desktop.screen
 	d.intake = newIntake(p.SecretsFile(), d.keeper, d.log)
 	d.intake.took = func(n int) { d.audit.note(event{What: ipc.LogSecretsFile, Count: n}) }
-	d.intake.stir = d.rest.stir
 	d.audit.log, d.keeper.rows = d.log, d.audit.waiting
+	d.intake.stir, d.intake.mode = d.rest.stir, d.settings.secretsFile
 	d.settings.begin(d.log, d.configured)
 	d.audit.wasOn = d.settings.logs()
 	d.backups = d.newBackups()
-	d.keeper.notice = d.backups.nudge
+	d.keeper.notice = func() {
+		d.backups.nudge()
+		d.intake.changed()
+	}
 
 	door := &door{Listener: in.listener, log: d.log, early: in.early()}
 	server := d.server(ctx)

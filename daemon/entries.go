@@ -130,7 +130,9 @@ func (d *Daemon) postDelete(r *http.Request) (any, error) {
 					return err
 				}
 			}
-			reply.InFile, err = countInFile(tx, ids)
+			if d.settings.secretsFile() != ipc.ModeMirror { // which follows
+				reply.InFile, err = countInFile(tx, ids)
+			}
 			return err
 		})
 		reply.Deleted = len(ids)

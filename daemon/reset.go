@@ -131,7 +131,7 @@ func (d *Daemon) purpose(name string) string {
 	switch name {
 	case filepath.Base(d.cfg.Profile.SecretsFile()):
 		return "it is open2fa's, and holds its secrets in clear"
-	case filepath.Base(d.uuidFile()):
+	case filepath.Base(d.intake.uuid.path):
 		return "it is open2fa's, and whoever reads it has the account"
 	case configName:
 		return "it holds your settings"

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -48,7 +47,7 @@ func (d *Daemon) status(ctx context.Context, secrets bool) ipc.Status {
 		Warnings:    append([]ipc.Warning(nil), d.cfg.Warnings...),
 	}
 	s.State, s.Problem, s.Vault = d.keeper.status()
-	s.Account = d.account(s.State, secrets)
+	s.Account = d.account(ctx, s.State, secrets)
 	s.LockStatus = d.autolock.status(s.State, d.now())
 	s.Warnings = append(s.Warnings, d.memoryWarnings()...)
 	s.Warnings = append(s.Warnings, d.settings.warnings()...)
@@ -175,32 +174,21 @@ func fileWarnings(s ipc.Status) []ipc.Warning {
 	return list
 }
 
-// account is open2fa's identity of the profile: the environment's, else the file's.
-// While the vault is locked only its source is told: it goes with the keys.
-func (d *Daemon) account(state ipc.State, secrets bool) *ipc.Account {
-	text, source := d.cfg.UUID, "OPEN2FA_UUID"
-	if text == "" {
-		source = d.uuidFile()
-	}
+// account is open2fa's identity of the profile: the environment's, else the file's,
+// else the vault's. While the vault is locked only its source is told: it goes with
+// the keys.
+func (d *Daemon) account(ctx context.Context, state ipc.State, secrets bool) *ipc.Account {
 	if state == ipc.StateLocked || state == ipc.StateWaiting {
-		if !d.uuidGiven() {
-			return nil
+		switch {
+		case d.cfg.UUID != "":
+			return &ipc.Account{Source: "OPEN2FA_UUID"}
+		case d.uuidGiven():
+			return &ipc.Account{Source: d.intake.uuid.path}
 		}
-		return &ipc.Account{Source: source}
+		return nil
 	}
-	if text == "" {
-		info, err := os.Stat(source)
-		if err != nil || !info.Mode().IsRegular() || info.Size() > maxUUIDFile {
-			return nil
-		}
-		data, err := os.ReadFile(source)
-		if err != nil {
-			return nil
-		}
-		text = string(data)
-	}
-	uuid, err := syncapi.ParseUUID(text)
-	if err != nil {
+	uuid, source, ok := d.findUUID(ctx)
+	if !ok {
 		return nil
 	}
 	id, key := uuid.Open2FA()
@@ -213,13 +201,30 @@ func (d *Daemon) account(state ipc.State, secrets bool) *ipc.Account {
 	return a
 }
 
-// uuidGiven says that there is something that should be a UUID.
-func (d *Daemon) uuidGiven() bool {
-	_, err := os.Stat(d.uuidFile())
-	return d.cfg.UUID != "" || err == nil
+// findUUID returns the UUID that counts, and whence. What stands in the first place
+// that has something, and is none, is not passed over.
+func (d *Daemon) findUUID(ctx context.Context) (uuid syncapi.UUID, source string, ok bool) {
+	if d.cfg.UUID != "" {
+		uuid, err := syncapi.ParseUUID(d.cfg.UUID)
+		return uuid, "OPEN2FA_UUID", err == nil
+	}
+	data, uuid, err := d.intake.uuid.read()
+	clear(data)
+	if data != nil || err != nil {
+		return uuid, d.intake.uuid.path, err == nil
+	}
+	err = d.keeper.use(ctx, func(v *vault.Vault) (err error) {
+		uuid, ok, err = d.intake.uuid.stored(v)
+		return err
+	})
+	return uuid, "vault", ok && err == nil
 }
 
-func (d *Daemon) uuidFile() string { return filepath.Join(d.cfg.Profile.Dir, "open2fa.uuid") }
+// uuidGiven says that there is something that should be a UUID.
+func (d *Daemon) uuidGiven() bool {
+	_, err := os.Stat(d.intake.uuid.path)
+	return d.cfg.UUID != "" || err == nil
+}
 
 func (d *Daemon) postInit(r *http.Request) (any, error) {
 	req, err := decode[ipc.InitRequest](r)
@@ -238,7 +243,7 @@ func (d *Daemon) postInit(r *http.Request) (any, error) {
 		return nil, err
 	}
 	d.note(r.Context(), event{What: ipc.LogInit, Detail: req.Keystore})
-	d.intake.look(r.Context(), false)
+	d.intake.look(r.Context(), order{})
 	_, problem, vs := d.keeper.status()
 	if vs == nil {
 		return nil, problem

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"slices"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/o2fa/o2fa/daemon/internal/secretsfile"
 	"github.com/o2fa/o2fa/daemon/internal/vault"
 )
@@ -19,86 +21,147 @@ const pieceRows = 8192
 
 // taking is what became of the rows.
 type taking struct {
-	changed int                   // entries added or renamed
+	changed int                   // entries added, renamed or moved to the trash
 	refused []secretsfile.Problem // rows that the vault refused
 }
 
 // take brings the vault up to date with the rows of the file that is data. Rows
-// that left the file are only forgotten: in watch mode the file takes nothing
-// away. A large file is taken in pieces of so many rows: each stores with its
-// entries which rows they came from, so that after a crash, or an error, the next
-// look takes what is left, and nothing twice.
+// that left the file are only forgotten: in watch and seal mode the file takes
+// nothing away. whole says that every row was good, so that the file can be known
+// again by its bytes.
 func take(v *vault.Vault, file secretsfile.File, data []byte, piece int) (taking, error) {
-	record, err := v.Meta(metaRows)
+	t, err := takeRows(v, file, data, piece)
+	return t.taking, err
+}
+
+// takeRows is take for who wants to know which row is which entry, too.
+func takeRows(v *vault.Vault, file secretsfile.File, data []byte, piece int) (*taker, error) {
+	t := newTaker(v, file)
+	last, err := lastRows(v)
 	if err != nil {
-		return taking{}, err
+		return t, err
 	}
-	now := fingerprints(v, file.Rows)
-	c := secretsfile.Diff(parseRows(record), now)
-	if len(c.Add)+len(c.Rename)+len(c.Gone) == 0 {
-		return taking{}, nil
+	t.compare(last)
+	if len(t.todo.Add)+len(t.todo.Rename)+len(t.todo.Gone) == 0 {
+		return t, nil
 	}
-	t := taker{rows: file.Rows, now: now, todo: c, ids: risingIDs(len(c.Add))}
-	t.taken = make([]byte, 0, len(now)*seenSize)
+	return t, t.store(v, piece, func() []byte {
+		if len(file.Problems)+len(t.refused) > 0 {
+			return nil
+		}
+		return fileRecord(v, data, len(file.Rows))
+	})
+}
+
+// lastRows returns the rows as they were last taken.
+func lastRows(v *vault.Vault) ([]secretsfile.Seen, error) {
+	record, err := v.Meta(metaRows)
+	return parseRows(record), err
+}
+
+func newTaker(v *vault.Vault, file secretsfile.File) *taker {
+	return &taker{rows: file.Rows, now: fingerprints(v, file.Rows), entries: make([]vault.ID, len(file.Rows))}
+}
+
+// compare finds what there is to do, by the difference to the rows last taken.
+func (t *taker) compare(last []secretsfile.Seen) { t.begin(secretsfile.Diff(last, t.now)) }
+
+// begin takes over what there is to do.
+func (t *taker) begin(c secretsfile.Changes) {
+	kept := map[vault.ID]bool{}
+	for _, pair := range c.Keep {
+		kept[pair.Last.Entry] = true
+	}
+	renames := c.Rename
+	c.Rename = nil
+	for _, pair := range renames {
+		// A second row of the entry is there still, or has its own new name: people
+		// keep one secret under two names.
+		if kept[pair.Last.Entry] {
+			c.Add = append(c.Add, pair.Row)
+			continue
+		}
+		kept[pair.Last.Entry] = true
+		c.Rename = append(c.Rename, pair)
+	}
+	slices.Sort(c.Add)
+	t.todo, t.ids = c, risingIDs(len(c.Add))
+	t.taken = make([]byte, 0, len(t.now)*seenSize)
 	for _, pair := range c.Keep {
 		t.taken = appendSeen(t.taken, pair.Last)
+		t.entries[pair.Row] = pair.Last.Entry
 	}
 	t.news = len(c.Gone) > 0
+}
+
+// store makes the changes, in pieces of so many rows at most: each stores with its
+// entries which rows they came from, so that after a crash, or an error, the next
+// look takes what is left, and nothing twice. whole returns what metaFile is to
+// hold at the end.
+func (t *taker) store(v *vault.Vault, piece int, whole func() []byte) error {
 	var stored taking
-	// The rows last taken cannot change between the look above and the changes
+	// The rows last taken cannot change between the comparison and the changes
 	// below: looks are made one at a time, and nobody else writes that record.
-	err = v.Pieces(opSecretsFile, func(tx *vault.Tx) (more bool, err error) {
+	err := v.Pieces(opSecretsFile, func(tx *vault.Tx) (more bool, err error) {
 		stored = t.taking
-		if err := t.take(tx, piece); err != nil {
+		if err := t.step(tx, piece); err != nil {
 			return false, err
 		}
-		more = len(t.todo.Rename)+len(t.todo.Add) > 0
+		more = len(t.todo.Rename)+len(t.todo.Add)+len(t.trash) > 0
 		if !t.news {
 			return more, nil // rows that are refused again and again cost no write
 		}
 		t.news = false
-		var whole []byte
-		if !more && len(file.Problems)+len(t.refused) == 0 {
-			whole = fileRecord(v, data, len(file.Rows))
+		var record []byte
+		if !more {
+			record = whole()
 		}
-		return more, errors.Join(tx.PutMeta(metaRows, t.record()), tx.PutMeta(metaFile, whole))
+		return more, errors.Join(tx.PutMeta(metaRows, t.record()), tx.PutMeta(metaFile, record))
 	})
 	if err != nil {
-		return stored, err
+		t.taking = stored
 	}
-	return t.taking, nil
+	return err
 }
 
-// fingerprints returns the rows as they are compared.
+// fingerprints returns the rows as they are compared: names as the vault keeps
+// them, in NFC.
 func fingerprints(v *vault.Vault, rows []secretsfile.Row) []secretsfile.Fingerprinted {
 	now := make([]secretsfile.Fingerprinted, len(rows))
 	for i, row := range rows {
-		now[i] = secretsfile.Fingerprinted{Row: i}
-		now[i].Secret = v.Fingerprint("secrets-file/secret", row.Secret.Reveal())
-		if row.Name == nil {
-			now[i].Name = v.Fingerprint("secrets-file/no-name", nil)
-		} else {
-			now[i].Name = v.Fingerprint("secrets-file/name", []byte(*row.Name))
-		}
+		now[i] = secretsfile.Fingerprinted{Row: i, Secret: secretPrint(v, row.Secret.Reveal()), Name: namePrint(v, row.Name)}
 	}
 	return now
+}
+
+func secretPrint(v *vault.Vault, raw []byte) secretsfile.Fingerprint {
+	return v.Fingerprint("secrets-file/secret", raw)
+}
+
+func namePrint(v *vault.Vault, name *string) secretsfile.Fingerprint {
+	if name == nil {
+		return v.Fingerprint("secrets-file/no-name", nil)
+	}
+	return v.Fingerprint("secrets-file/name", []byte(norm.NFC.String(*name)))
 }
 
 // taker takes rows piece by piece.
 type taker struct {
 	taking
-	rows  []secretsfile.Row
-	now   []secretsfile.Fingerprinted
-	todo  secretsfile.Changes // what is done leaves Rename and Add
-	ids   []vault.ID          // for the rows to add
-	taken []byte              // the rows that need nothing more, see seenSize
-	news  bool                // the record that the vault has is out of date
+	rows    []secretsfile.Row
+	now     []secretsfile.Fingerprinted
+	entries []vault.ID          // for each row which entry it is; zero for none
+	todo    secretsfile.Changes // what is done leaves Rename and Add
+	trash   []vault.ID          // entries to move to the trash
+	ids     []vault.ID          // for the rows to add
+	taken   []byte              // the rows that need nothing more, see seenSize
+	news    bool                // the record that the vault has is out of date
 }
 
-// take makes the next changes, so many at most, and remembers which row is which
+// step makes the next changes, so many at most, and remembers which row is which
 // entry. A new row that the vault refuses is left out, and tried again at the next
 // look; a rename that it refuses leaves the row as it was last taken.
-func (t *taker) take(tx *vault.Tx, most int) error {
+func (t *taker) step(tx *vault.Tx, most int) error {
 	renames := min(len(t.todo.Rename), most)
 	for _, pair := range t.todo.Rename[:renames] {
 		id, err := rename(tx, pair.Last.Entry, t.rows[pair.Row])
@@ -106,6 +169,7 @@ func (t *taker) take(tx *vault.Tx, most int) error {
 			return err
 		} else if !ok {
 			t.taken = appendSeen(t.taken, pair.Last)
+			t.entries[pair.Row] = pair.Last.Entry
 			continue
 		}
 		t.changed++
@@ -128,21 +192,64 @@ func (t *taker) take(tx *vault.Tx, most int) error {
 		t.remember(row, id)
 	}
 	t.todo.Add, t.ids = t.todo.Add[adds:], t.ids[adds:]
+	return t.discard(tx, most-renames-adds)
+}
+
+// rescue makes entries of rows that are in no file any more, and remembers no rows.
+func (t *taker) rescue(v *vault.Vault, piece int) error {
+	return v.Pieces(opSecretsFile, func(tx *vault.Tx) (more bool, err error) {
+		n := min(len(t.todo.Add), piece)
+		for _, row := range t.todo.Add[:n] {
+			_, existed, err := tx.Add(rowEntry(t.rows[row]))
+			if ok, err := t.settle(row, err); err != nil {
+				return false, err
+			} else if ok && !existed {
+				t.changed++
+			}
+		}
+		t.todo.Add = t.todo.Add[n:]
+		return len(t.todo.Add) > 0, nil
+	})
+}
+
+// discard moves entries to the trash whose rows left. One that is not there any
+// more needs nothing.
+func (t *taker) discard(tx *vault.Tx, most int) error {
+	n := min(len(t.trash), most)
+	for _, id := range t.trash[:n] {
+		err := tx.Trash(id)
+		if err == nil {
+			t.changed++
+		} else if !errors.Is(err, vault.ErrNotFound) {
+			return err
+		}
+	}
+	t.trash = t.trash[n:]
 	return nil
 }
 
 // remember notes which entry a row is.
 func (t *taker) remember(row int, entry vault.ID) {
 	t.taken = appendSeen(t.taken, secretsfile.Seen{Secret: t.now[row].Secret, Name: t.now[row].Name, Entry: entry})
+	t.entries[row] = entry
 	t.news = true
 }
 
 // record is what metaRows holds when a piece is stored: the rows that are done,
-// and those still to rename as they were last taken.
+// those still to rename as they were last taken, and those whose entries are still
+// to go.
 func (t *taker) record() []byte {
 	record := t.taken[:len(t.taken):len(t.taken)]
 	for _, pair := range t.todo.Rename {
 		record = appendSeen(record, pair.Last)
+	}
+	if len(t.trash) > 0 {
+		left := idSet(t.trash)
+		for _, s := range t.todo.Gone {
+			if left[s.Entry] {
+				record = appendSeen(record, s)
+			}
+		}
 	}
 	return record
 }
@@ -248,13 +355,18 @@ func countInFile(v interface {
 	if err != nil {
 		return 0, err
 	}
-	wanted := make(map[vault.ID]bool, len(ids))
-	for _, id := range ids {
-		wanted[id] = true
-	}
+	wanted := idSet(ids)
 	all := len(wanted)
 	for ; len(record) >= seenSize && len(wanted) > 0; record = record[seenSize:] {
 		delete(wanted, vault.ID(record[32:48])) // an entry may have two rows
 	}
 	return all - len(wanted), nil
+}
+
+func idSet(ids []vault.ID) map[vault.ID]bool {
+	set := make(map[vault.ID]bool, len(ids))
+	for _, id := range ids {
+		set[id] = true
+	}
+	return set
 }

@@ -20,7 +20,7 @@ func TestUnchangedFile(t *testing.T) {
 		if err := os.WriteFile(in.path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		in.look(t.Context(), false)
+		in.look(t.Context(), order{})
 		if s := in.report(); s.Rows != rows || len(s.Rejected) != rejected || s.Problem != "" || s.TakenAt == "" {
 			t.Errorf("%s: status %+v", text, s)
 		}

@@ -17,25 +17,26 @@ const (
 
 // Paths of the API. Names travel in queries and bodies, never in paths.
 const (
-	PathStatus   = "/v1/status"         // GET → Status
-	PathInit     = "/v1/init"           // POST InitRequest → InitReply
-	PathLock     = "/v1/lock"           // POST → Status
-	PathUnlock   = "/v1/unlock"         // POST UnlockRequest → Status
-	PathSlots    = "/v1/slots"          // POST SlotsRequest → SlotsReply
-	PathEntries  = "/v1/entries"        // GET ?search=&tag=&pinned=true&prefix=&limit=&secrets=true → Entries; POST AddRequest → AddReply
-	PathFind     = "/v1/entries/find"   // POST FindRequest → Entries
-	PathEdit     = "/v1/entries/edit"   // POST EditRequest → EditReply
-	PathDelete   = "/v1/entries/delete" // POST DeleteRequest → DeleteReply
-	PathEntry    = "/v1/entry"          // GET ?name=&secrets=true → EntryDetail
-	PathCode     = "/v1/code"           // POST ?name=&min_valid= → Code, or text/plain
-	PathCodes    = "/v1/codes"          // GET, as PathEntries → Codes
-	PathTrash    = "/v1/trash"          // GET → Entries, the last trashed first
-	PathRestore  = "/v1/trash/restore"  // POST RestoreRequest → RestoreReply
-	PathEmpty    = "/v1/trash/empty"    // POST EmptyRequest → EmptyReply
-	PathUndo     = "/v1/undo"           // POST → UndoReply
-	PathConfig   = "/v1/config"         // GET ?key= → Config; POST ConfigRequest → Config
-	PathReset    = "/v1/reset"          // GET → ResetReply, as it would be; POST ResetRequest → ResetReply; the daemon ends after it
-	PathShutdown = "/v1/shutdown"       // POST ShutdownRequest → empty object
+	PathStatus      = "/v1/status"         // GET → Status
+	PathInit        = "/v1/init"           // POST InitRequest → InitReply
+	PathLock        = "/v1/lock"           // POST → Status
+	PathUnlock      = "/v1/unlock"         // POST UnlockRequest → Status
+	PathSlots       = "/v1/slots"          // POST SlotsRequest → SlotsReply
+	PathEntries     = "/v1/entries"        // GET ?search=&tag=&pinned=true&prefix=&limit=&secrets=true → Entries; POST AddRequest → AddReply
+	PathFind        = "/v1/entries/find"   // POST FindRequest → Entries
+	PathEdit        = "/v1/entries/edit"   // POST EditRequest → EditReply
+	PathDelete      = "/v1/entries/delete" // POST DeleteRequest → DeleteReply
+	PathEntry       = "/v1/entry"          // GET ?name=&secrets=true → EntryDetail
+	PathCode        = "/v1/code"           // POST ?name=&min_valid= → Code, or text/plain
+	PathCodes       = "/v1/codes"          // GET, as PathEntries → Codes
+	PathTrash       = "/v1/trash"          // GET → Entries, the last trashed first
+	PathRestore     = "/v1/trash/restore"  // POST RestoreRequest → RestoreReply
+	PathEmpty       = "/v1/trash/empty"    // POST EmptyRequest → EmptyReply
+	PathUndo        = "/v1/undo"           // POST → UndoReply
+	PathConfig      = "/v1/config"         // GET ?key= → Config; POST ConfigRequest → Config
+	PathReset       = "/v1/reset"          // GET → ResetReply, as it would be; POST ResetRequest → ResetReply; the daemon ends after it
+	PathSecretsFile = "/v1/secrets-file"   // GET → SecretsFile; POST SecretsFileRequest → SecretsFile
+	PathShutdown    = "/v1/shutdown"       // POST ShutdownRequest → empty object
 )
 
 // Bounds of the API, in bytes. The daemon refuses what is larger with CodeTooLarge.
@@ -100,32 +101,14 @@ type Slot struct {
 	Credential string `json:"credential,omitempty"`
 }
 
-// SecretsFileStatus says what was last seen in open2fa's secrets.json.
-type SecretsFileStatus struct {
-	Path     string       `json:"path"`
-	Mode     string       `json:"mode"` // watch
-	Present  bool         `json:"present"`
-	Rows     int          `json:"rows"`                // good rows in the file as last taken
-	Problem  string       `json:"problem,omitempty"`   // why the whole file was left alone
-	Rejected []RowProblem `json:"rejected,omitempty"`  // rows that were left alone
-	TakenAt  string       `json:"taken_at,omitempty"`  // RFC 3339 of the last complete look
-	NeedLook bool         `json:"need_look,omitempty"` // it is read when the vault is unlocked
-}
-
-// RowProblem names one row of secrets.json by its position, first is 1.
-type RowProblem struct {
-	Position int    `json:"position"`
-	Reason   string `json:"reason"`
-}
-
-// Account is open2fa's identity of this profile, from OPEN2FA_UUID or
-// open2fa.uuid. Without secrets=true all three are masked to first character
+// Account is open2fa's identity of this profile, from OPEN2FA_UUID, from
+// open2fa.uuid, or from the vault. Without secrets=true all three are masked to first character
 // and three dots.
 type Account struct {
 	UUID   string `json:"uuid"`
 	ID     string `json:"id"`
 	Secret string `json:"secret"`
-	Source string `json:"source"` // OPEN2FA_UUID or the file's path
+	Source string `json:"source"` // OPEN2FA_UUID, the file's path, or vault
 }
 
 // Warning is a thing to mend that stops nothing.

@@ -29,6 +29,7 @@ type Config struct {
 	MinValid       time.Duration // how long a code has to be valid when a request does not say; 0 to maxMinValid
 	PassphraseFile string        // where a passphrase is read from: an absolute path, or empty
 	Pinentry       string        // what asks where there is no terminal: an absolute path, never, or empty for the usual places
+	SecretsFile    string        // what becomes of open2fa's secrets.json: watch, seal, mirror
 	TrashDays      int           // how many days a deleted entry can be brought back; 1 to maxTrashDays
 	Unlock         string        // what opens the vault after a lock: UnlockAuto, UnlockPassphrase
 
@@ -142,6 +143,15 @@ var keys = [...]Key{
 			return value == "" || value == "never" || isPath(value)
 		},
 		get: func(c Config) string { return c.Pinentry },
+	},
+	{
+		Name: "secrets_file", Default: "watch", Values: "watch, seal or mirror",
+		Usage: "what becomes of open2fa's secrets.json: read it, empty it, keep it equal to the vault",
+		put: func(c *Config, value string) bool {
+			c.SecretsFile = value
+			return slices.Contains([]string{"watch", "seal", "mirror"}, value)
+		},
+		get: func(c Config) string { return c.SecretsFile },
 	},
 	{
 		Name: "trash_days", Default: "30", Values: "a number from 1 to 3650", number: true,

@@ -183,6 +183,9 @@ func Aside(path string) ([]byte, error) {
 	if err != nil {
 		return nil, nil // what is wrong with the file, Read tells
 	}
+	if err := remove(real + newSuffix); err != nil { // in clear, and nobody's
+		return nil, err
+	}
 	aside := real + asideSuffix
 	info, err := os.Lstat(aside)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -200,6 +203,14 @@ func Aside(path string) ([]byte, error) {
 		return nil, fmt.Errorf("putting back %s: %w", aside, err)
 	}
 	return Read(aside)
+}
+
+// AsideName is the name of what Aside returns.
+func AsideName(path string) string {
+	if real, err := target(path); err == nil {
+		path = real
+	}
+	return path + asideSuffix
 }
 
 // DropAside removes what Aside returned, unless it was written to since.

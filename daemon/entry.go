@@ -26,7 +26,7 @@ func (d *Daemon) getEntry(r *http.Request) (any, error) {
 		if err != nil {
 			return err
 		}
-		reply, err = detail(v, s.ID, secrets)
+		reply, err = d.detail(v, s.ID, secrets)
 		return err
 	})
 	if err == nil && secrets {
@@ -36,7 +36,7 @@ func (d *Daemon) getEntry(r *http.Request) (any, error) {
 }
 
 // detail is all that there is to say of an entry.
-func detail(v *vault.Vault, id vault.ID, secrets bool) (ipc.EntryDetail, error) {
+func (d *Daemon) detail(v *vault.Vault, id vault.ID, secrets bool) (ipc.EntryDetail, error) {
 	versions, err := v.Versions(id)
 	if err != nil {
 		return ipc.EntryDetail{}, err
@@ -45,16 +45,17 @@ func detail(v *vault.Vault, id vault.ID, secrets bool) (ipc.EntryDetail, error) 
 	if err != nil {
 		return ipc.EntryDetail{}, err
 	}
-	d := ipc.EntryDetail{Versions: versions, InFile: inFile > 0}
+	reply := ipc.EntryDetail{Versions: versions, InFile: inFile > 0}
+	reply.FileFollows = reply.InFile && d.settings.secretsFile() == ipc.ModeMirror
 	err = v.OpenSecret(id, func(e *vault.Entry) error {
-		d.Entry, d.Note = wireEntry(e.Summary()), e.Note
+		reply.Entry, reply.Note = wireEntry(e.Summary()), e.Note
 		if secrets {
-			d.Secret = totp.EncodeSecret(e.Secret.Reveal())
-			d.URI = uriOf(e)
+			reply.Secret = totp.EncodeSecret(e.Secret.Reveal())
+			reply.URI = uriOf(e)
 		}
 		return nil
 	})
-	return d, err
+	return reply, err
 }
 
 // uriOf returns an entry as otpauth:// URI; empty for a type that has none. The
@@ -111,7 +112,7 @@ func (d *Daemon) postEdit(r *http.Request) (any, error) {
 		if len(reply.Changed) > 0 {
 			d.note(r.Context(), event{What: ipc.LogEdit, IDs: []string{id[0].String()}, Detail: strings.Join(reply.Changed, ", ")})
 		}
-		if reply.Entry, err = detail(v, id[0], false); err != nil {
+		if reply.Entry, err = d.detail(v, id[0], false); err != nil {
 			return err
 		}
 		same, err := v.Lookup(reply.Entry.Name)

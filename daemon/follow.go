@@ -27,6 +27,7 @@ func (in *intake) follow(m *mirroring) error {
 	if err := errors.Join(p.editRows(), p.addRows()); err != nil {
 		return err
 	}
+	m.stand = len(p.rows) / seenSize
 	if m.data != nil && len(p.edits)+len(p.add) == 0 {
 		return nil
 	}
@@ -38,6 +39,7 @@ func (in *intake) follow(m *mirroring) error {
 	if err := secretsfile.Replace(in.path, m.data, out, 0o600); err != nil {
 		return err
 	}
+	m.out(p.edits)
 	if m.data != nil { // a file that was not there, nobody has read
 		in.recent.note(p.was, in.keeper.now())
 	}
@@ -196,24 +198,20 @@ func (r *recent) forget() { r.bases = nil }
 // older ones that differ from it less, and in one way: programs add, remove or
 // rename, while a person who edits the file does several things and has seen it
 // whole. A file that equals older rows was made by somebody who removed what was
-// written since: nobody writes without a change.
+// written since, as nobody writes without a change; and one that keeps none of them
+// was made from nothing.
 func (r *recent) base(last []secretsfile.Seen, now []secretsfile.Fingerprinted, at time.Time) []secretsfile.Seen {
 	r.bases = slices.DeleteFunc(r.bases, func(b recentBase) bool { return at.After(b.until) })
-	least, _ := countChanges(secretsfile.Diff(last, now))
+	c := secretsfile.Diff(last, now)
+	least := len(c.Rename) + len(c.Add) + len(c.Gone)
 	for _, b := range slices.Backward(r.bases) {
-		if n, kinds := countChanges(secretsfile.Diff(b.rows, now)); kinds == 1 && n < least {
+		c := secretsfile.Diff(b.rows, now)
+		renamed, added, gone := len(c.Rename), len(c.Add), len(c.Gone)
+		n := max(renamed, added, gone)
+		oneWay := n > 0 && n == renamed+added+gone
+		if oneWay && n < least && (n == added || len(c.Keep) > 0) {
 			last, least = b.rows, n
 		}
 	}
 	return last
-}
-
-// countChanges counts changes, and in how many ways rows changed.
-func countChanges(c secretsfile.Changes) (n, kinds int) {
-	for _, some := range []int{len(c.Rename), len(c.Add), len(c.Gone)} {
-		if n += some; some > 0 {
-			kinds++
-		}
-	}
-	return n, kinds
 }

@@ -94,9 +94,12 @@ func (in *intake) apply(ctx context.Context, mode string, o order, data []byte, 
 		in.took(t.changed)
 		in.log.Info("took secrets file in", "changed", t.changed, "rows", len(file.Rows), "rejected", len(file.Problems))
 	}
-	f := found{rows: len(file.Rows) - len(t.refused), problems: append(append(file.Problems, t.refused...), kept...), err: err}
-	if mode == ipc.ModeSeal && err == nil {
-		f.rows = len(kept)
+	f := found{rows: t.stand, problems: append(append(file.Problems, t.refused...), kept...), err: err}
+	for i := range f.problems {
+		f.problems[i].Position = t.stands(f.problems[i].Position)
+	}
+	if mode == ipc.ModeWatch || err != nil {
+		f.rows = len(file.Rows) - len(t.refused)
 	}
 	return f
 }

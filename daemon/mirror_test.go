@@ -9,14 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/o2fa/o2fa/client"
 	"github.com/o2fa/o2fa/daemon/daemontest"
 	"github.com/o2fa/o2fa/ipc"
 )
-
-func statusWithSecrets() client.Request {
-	return client.Request{Method: "GET", Path: ipc.PathStatus, Query: map[string]string{"secrets": "true"}}
-}
 
 // untilOr is until with something to say when it never comes true.
 func untilOr(t *testing.T, what func() bool, never func()) {

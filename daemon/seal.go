@@ -40,6 +40,7 @@ func (in *intake) seal(v *vault.Vault, data []byte, file secretsfile.File) (t *t
 		}
 		edits[row.Position] = secretsfile.Edit{Drop: true}
 	}
+	t.stand = len(kept)
 	if len(edits) == 0 {
 		return t, kept, nil
 	}
@@ -51,6 +52,7 @@ func (in *intake) seal(v *vault.Vault, data []byte, file secretsfile.File) (t *t
 	if err := secretsfile.Replace(in.path, data, out, 0); err != nil {
 		return t, kept, err
 	}
+	t.out(edits)
 	in.log.Info("emptied secrets file", "rows", len(edits), "left", len(file.Rows)+len(file.Problems)-len(edits))
 	return t, kept, nil
 }

@@ -161,12 +161,17 @@ func fileWarnings(s ipc.Status) []ipc.Warning {
 	}
 	var list []ipc.Warning
 	switch {
-	case s.State == ipc.StateReady && f.Problem == "" && f.Rows > 0 && len(f.Rejected) == 0 && !f.NeedLook:
-		list = append(list, ipc.Warning{Code: "plaintext", Message: f.Path + " still holds secrets in clear",
-			Hint: "o2fa list; when it shows all that you want to keep, remove the file"})
-	case s.State == ipc.StateReady && len(f.Rejected) > 0:
-		list = append(list, ipc.Warning{Code: "plaintext",
+	case s.State != ipc.StateReady:
+	case f.Held != "":
+		list = append(list, ipc.Warning{Code: "secrets_file", Message: f.Path + " and the vault are not kept equal: " + f.Problem, Hint: "o2fa secrets-file"})
+	case len(f.Rejected) > 0:
+		list = append(list, ipc.Warning{Code: "plaintext", Hint: "o2fa secrets-file",
 			Message: fmt.Sprintf("%s still holds secrets in clear, and %d rows that could not be taken in", f.Path, len(f.Rejected))})
+	case f.Mode == ipc.ModeMirror:
+		list = append(list, ipc.Warning{Code: "plaintext", Message: f.Path + " holds secrets in clear, as the mode mirror wants it", Hint: "o2fa secrets-file"})
+	case f.Problem == "" && f.Rows > 0 && !f.NeedLook:
+		list = append(list, ipc.Warning{Code: "plaintext", Message: f.Path + " still holds secrets in clear",
+			Hint: "o2fa list; when it shows all that you want to keep: o2fa secrets-file seal, or remove the file"})
 	}
 	if info, err := os.Stat(f.Path); err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
 		list = append(list, ipc.Warning{Code: "readable", Message: "other users may read " + f.Path, Hint: "chmod 600 " + f.Path})

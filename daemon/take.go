@@ -155,6 +155,8 @@ type taker struct {
 	trash   []vault.ID          // entries to move to the trash
 	ids     []vault.ID          // for the rows to add
 	taken   []byte              // the rows that need nothing more, see seenSize
+	left    []int               // positions of rows that were taken out of the file, rising
+	stand   int                 // good rows that stand in the file at the end
 	news    bool                // the record that the vault has is out of date
 }
 
@@ -210,6 +212,22 @@ func (t *taker) rescue(v *vault.Vault, piece int) error {
 		t.todo.Add = t.todo.Add[n:]
 		return len(t.todo.Add) > 0, nil
 	})
+}
+
+// out notes which rows an edit of the file takes out.
+func (t *taker) out(edits map[int]secretsfile.Edit) {
+	for position, e := range edits {
+		if e.Drop {
+			t.left = append(t.left, position)
+		}
+	}
+	slices.Sort(t.left)
+}
+
+// stands returns where a row stands after that.
+func (t *taker) stands(position int) int {
+	before, _ := slices.BinarySearch(t.left, position)
+	return position - before
 }
 
 // discard moves entries to the trash whose rows left. One that is not there any

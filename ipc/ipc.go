@@ -182,6 +182,8 @@ type EntryDetail struct {
 	URI      string `json:"uri,omitempty"`
 	Versions int    `json:"versions"`          // earlier versions that the vault keeps
 	InFile   bool   `json:"in_file,omitempty"` // secrets.json holds its secret in clear
+	// FileFollows says that secrets.json is a mirror, which will be as the entry is.
+	FileFollows bool `json:"file_follows,omitempty"`
 }
 
 // EditRequest changes the fields that are given; the others stay. The version

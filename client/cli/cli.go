@@ -53,7 +53,7 @@ its arguments; what follows "--" is no flag.`,
 	}{
 		{"Codes and entries", []*command.Command{addCommand(), codeCommand(), generateCommand(), listCommand(), showCommand(), editCommand(), deleteCommand(),
 			undoCommand(), trashCommand()}},
-		{groupVault, []*command.Command{initCommand(), lockCommand(), unlockCommand(), keyCommand(), backupCommand(), statusCommand(), doctorCommand(), logCommand(), configCommand(), resetCommand()}},
+		{groupVault, []*command.Command{initCommand(), lockCommand(), unlockCommand(), keyCommand(), backupCommand(), statusCommand(), doctorCommand(), logCommand(), configCommand(), secretsFileCommand(), resetCommand()}},
 		{groupProgram, []*command.Command{completionCommand(), versionCommand()}},
 	} {
 		explain(group.commands)
@@ -147,7 +147,7 @@ func files() []command.Item {
 		{Name: "~/.open2fa/vault.key", Text: "the key, where it is kept in a file"},
 		{Name: "~/.open2fa/backups", Text: `copies of the vault, sealed: "o2fa help backup"`},
 		{Name: "~/.open2fa/config.toml", Text: `the settings: "o2fa help config"`},
-		{Name: "~/.open2fa/secrets.json", Text: "open2fa's secrets, in clear: read, never written"},
+		{Name: "~/.open2fa/secrets.json", Text: `open2fa's secrets, in clear: "o2fa help secrets-file"`},
 		{Name: "~/.open2fa/o2fad.log", Text: "what the daemon has to say"},
 	}
 }

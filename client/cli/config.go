@@ -31,6 +31,8 @@ func configCommand() *command.Command {
   passphrase_file  a file whose first line is the vault's passphrase
   pinentry         what asks for a passphrase where there is no terminal: the
                    path of a pinentry of GnuPG; "never" for no dialogs
+  secrets_file     what becomes of open2fa's secrets.json: read it, empty it,
+                   keep it equal to the vault: watch, seal, mirror
   trash_days       how many days a deleted entry can be brought back: 1 to 3650
   unlock           what opens the vault after a lock: any key slot, or only what
                    a person types: auto, passphrase
@@ -83,7 +85,7 @@ and O2FA_PASSPHRASE_FILE win over it.`,
 }
 
 // settingKeys are the keys as shells complete them; the daemon decides.
-var settingKeys = [...]string{"backups", "keystore", "lock_after", "lock_idle", "lock_on", "log", "min_valid", "passphrase_file", "pinentry", "trash_days", "unlock"}
+var settingKeys = [...]string{"backups", "keystore", "lock_after", "lock_idle", "lock_on", "log", "min_valid", "passphrase_file", "pinentry", "secrets_file", "trash_days", "unlock"}
 
 // completeSetting completes a key, and then the value of one that has few.
 func completeSetting(ctx context.Context, c *command.Completion) []command.Candidate {
@@ -92,6 +94,8 @@ func completeSetting(ctx context.Context, c *command.Completion) []command.Candi
 		return command.OneOf(settingKeys[:]...)(ctx, c)
 	case len(c.Args) == 1 && c.Args[0] == "keystore":
 		return command.OneOf("auto", "keyring", keystorePassphrase, slotKeyfile, slotCredential)(ctx, c)
+	case len(c.Args) == 1 && c.Args[0] == "secrets_file":
+		return command.OneOf(ipc.ModeWatch, ipc.ModeSeal, ipc.ModeMirror)(ctx, c)
 	case len(c.Args) == 1 && c.Args[0] == "unlock":
 		return command.OneOf("auto", keystorePassphrase)(ctx, c)
 	case len(c.Args) == 1 && c.Args[0] == "lock_on":

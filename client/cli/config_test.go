@@ -45,7 +45,7 @@ func TestConfig(t *testing.T) {
 		"lock_idle          0s               default\nlock_on            screen, sleep    default\n" +
 		"log                on               default\n" +
 		"min_valid          2s               config.toml\npassphrase_file    None             default\n" +
-		"pinentry           None             default\ntrash_days         30               default\nunlock             auto             default\n\n", ""})
+		"pinentry           None             default\nsecrets_file       watch            default\ntrash_days         30               default\nunlock             auto             default\n\n", ""})
 	w.want("config list", w.run("", "config"))
 	w.want("config get min_valid", outcome{0, "2s\n", ""})
 	w.want("config path", outcome{0, w.Profile.Dir + "/config.toml\n", ""})

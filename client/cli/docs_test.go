@@ -47,7 +47,7 @@ func TestDocumentedJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows := map[string]string{}
-	for _, m := range regexp.MustCompile("(?m)^\\| `(o2fa [a-z ]+)` \\| (.+) \\|$").FindAllStringSubmatch(string(doc), -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| `(o2fa [a-z -]+)` \\| (.+) \\|$").FindAllStringSubmatch(string(doc), -1) {
 		rows[m[1]] = m[2]
 	}
 	count := 0
@@ -61,7 +61,7 @@ func TestDocumentedJSON(t *testing.T) {
 		t.Errorf("%d commands, %d rows", count, len(rows))
 	}
 	for call, prints := range rows {
-		if reply := regexp.MustCompile(`^(GET|POST) /v1/[a-z/]+`).FindString(prints); reply != "" && !strings.Contains(string(doc), "\n### "+reply+"\n") {
+		if reply := regexp.MustCompile(`^(GET|POST) /v1/[a-z/-]+`).FindString(prints); reply != "" && !strings.Contains(string(doc), "\n### "+reply+"\n") {
 			t.Errorf("%s prints the reply of %s, which is not described", call, reply)
 		}
 	}

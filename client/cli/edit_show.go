@@ -24,7 +24,7 @@ func showEdit(inv *command.Invocation, before ipc.EntryDetail, r ipc.EditReply) 
 	if renamed {
 		warnShared(inv, r.Entry.Entry, r.SameName)
 	}
-	if (before.InFile || r.Entry.InFile) && (renamed || slices.Contains(r.Changed, "secret")) {
+	if (before.InFile || r.Entry.InFile) && !r.Entry.FileFollows && !before.FileFollows && (renamed || slices.Contains(r.Changed, "secret")) {
 		inv.Warn("secrets.json still holds it as it was, in clear; o2fa leaves the file alone", "")
 	}
 	advise(inv, "to take it back", "o2fa undo")

@@ -189,6 +189,10 @@ func showSecretsFile(inv *command.Invocation, f *ipc.SecretsFileStatus) {
 	case f.NeedLook && f.Rows == 0:
 		inv.Printf("Secrets file: %s, read when the vault is unlocked\n", command.Escape(f.Path))
 		return
+	case f.Rows == 0 && len(f.Rejected) == 0:
+		inv.Printf("Secrets file: %s, empty\n", command.Escape(f.Path))
+	case f.Rows == 0:
+		inv.Printf("Secrets file: %s, rows that are no good, in clear\n", command.Escape(f.Path))
 	default:
 		inv.Printf("Secrets file: %s, %s in clear\n", command.Escape(f.Path), plural(f.Rows, "secret", "secrets"))
 	}

@@ -154,8 +154,12 @@ func TestHelpFitsOnAScreen(t *testing.T) {
 			}
 		}
 	}
+	widest := 0
 	for _, c := range root().Sub {
-		if !strings.Contains(all, "\n  "+command.Pad(c.Name(), 11)+" "+c.Short+"\n") || !regexp.MustCompile(`[ ,]`+c.Name()+`[ ,\n]`).MatchString(help) {
+		widest = max(widest, len(c.Name()))
+	}
+	for _, c := range root().Sub {
+		if !strings.Contains(all, "\n  "+command.Pad(c.Name(), widest+1)+" "+c.Short+"\n") || !regexp.MustCompile(`[ ,]`+c.Name()+`[ ,\n]`).MatchString(help) {
 			t.Errorf("%s is missing", c.Name())
 		}
 	}

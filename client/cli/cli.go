@@ -53,8 +53,8 @@ its arguments; what follows "--" is no flag.`,
 	}{
 		{"Codes and entries", []*command.Command{addCommand(), codeCommand(), generateCommand(), listCommand(), showCommand(), editCommand(), deleteCommand(),
 			undoCommand(), trashCommand()}},
-		{groupVault, []*command.Command{initCommand(), lockCommand(), unlockCommand(), keyCommand(), backupCommand(), statusCommand(), doctorCommand(), logCommand(), configCommand(), secretsFileCommand(), resetCommand()}},
-		{groupProgram, []*command.Command{completionCommand(), versionCommand()}},
+		{groupVault, []*command.Command{initCommand(), lockCommand(), unlockCommand(), keyCommand(), backupCommand(), statusCommand(), doctorCommand(), logCommand(), resetCommand()}},
+		{groupProgram, []*command.Command{configCommand(), secretsFileCommand(), completionCommand(), versionCommand()}},
 	} {
 		explain(group.commands)
 		for _, c := range group.commands {

@@ -291,9 +291,10 @@ func checkSecretsFile(f *findings, s ipc.Status) {
 	name := filepath.Base(file.Path)
 	told := f.told(ipc.CheckFail, name, "readable")
 	told = f.told(ipc.CheckWarn, name, "plaintext") || told
+	told = f.told(ipc.CheckWarn, name, "secrets_file") || told
 	switch {
-	case file.Problem != "":
-		f.add(ipc.CheckWarn, name, file.Path+" is left alone: "+file.Problem, "o2fa status")
+	case file.Problem != "" && file.Held == "":
+		f.add(ipc.CheckWarn, name, file.Path+" is left alone: "+file.Problem, "o2fa secrets-file")
 	case told:
 	case file.Present && s.State != ipc.StateReady:
 		f.add(ipc.CheckWarn, name, file.Path+" is there; what is in it is looked at when the vault is open", "o2fa unlock")
@@ -310,8 +311,9 @@ func (d *Daemon) checkUUID(f *findings, s ipc.Status) {
 	if f.told(ipc.CheckWarn, name, "uuid") {
 		return
 	}
-	if s.Account != nil && s.Account.Source == d.uuidFile() {
-		f.add(ipc.CheckWarn, name, s.Account.Source+" holds the key of your open2fa account in clear", "")
+	if s.Account != nil && s.Account.Source == d.intake.uuid.path {
+		f.add(ipc.CheckWarn, name, s.Account.Source+" holds the key of your open2fa account in clear",
+			"o2fa secrets-file seal, which keeps it in the vault alone")
 		return
 	}
 	f.ok(name, "there is none")

@@ -3,6 +3,7 @@ package session_test
 import (
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/o2fa/o2fa/daemon/internal/session"
@@ -259,4 +260,65 @@ func TestLogindRestarts(t *testing.T) {
 	l.wants(session.Locked)
 	login.Sleep(true)
 	l.wants(session.Sleeping)
+}
+
+// place is the environment of a bus without the name of the one that listens there
+// now: another will.
+func place(bus *dbustest.Bus) func(string) string {
+	return func(name string) string {
+		value := bus.Getenv(name)
+		if strings.HasSuffix(name, "_BUS_ADDRESS") {
+			value, _, _ = strings.Cut(value, ",")
+		}
+		return value
+	}
+}
+
+// TestBusComesBack: a bus that is lost is found again by itself, and what changed
+// meanwhile is told.
+func TestBusComesBack(t *testing.T) {
+	bus := dbustest.Start(t, "")
+	login := bus.StartLogind()
+	login.AddSession("c1", me, "user", "x11")
+	l := start(t, session.Config{Getenv: place(bus)})
+	l.hears(session.Sleeping)
+	bus.Stop()
+	eventually(t, "nobody to be heard", func() bool { return !l.Hears(session.Sleeping) })
+	bus.Restart("bus")
+	login = bus.StartLogind()
+	login.AddSession("c1", me, "user", "x11")
+	login.SetLocked("c1", true)
+	l.wants(session.Locked)
+}
+
+// TestNoBusYet: one that never was is looked for when the daemon is used.
+func TestNoBusYet(t *testing.T) {
+	bus := dbustest.Start(t, "")
+	environ := place(bus)
+	at := map[string]string{"DBUS_SYSTEM_BUS_ADDRESS": environ("DBUS_SYSTEM_BUS_ADDRESS"), "DBUS_SESSION_BUS_ADDRESS": environ("DBUS_SESSION_BUS_ADDRESS")}
+	bus.Stop()
+	l := start(t, session.Config{Getenv: func(name string) string { return at[name] }})
+	eventually(t, "the vain look", func() bool { return l.Deaf(session.Locked) })
+	bus.Restart("bus")
+	saver := bus.StartSaver("org.cinnamon.ScreenSaver", "/org/cinnamon/ScreenSaver")
+	eventually(t, "the saver to be heard", func() bool {
+		l.Nudge()
+		return l.Hears(session.Locked)
+	})
+	l.knows("org.cinnamon.ScreenSaver")
+	saver.Activate(true)
+	l.wants(session.Locked)
+}
+
+// TestBusThatIsSilent: one that accepts and never answers holds up nothing.
+func TestBusThatIsSilent(t *testing.T) {
+	bus := dbustest.Start(t, "")
+	l := listen(t, bus)
+	eventually(t, "the first look", func() bool { return l.Deaf(session.Locked) })
+	bus.Freeze()
+	defer bus.Thaw()
+	l.stop()
+	silent := start(t, session.Config{Getenv: bus.Getenv, Owed: true})
+	silent.wants(session.Back) // nobody is known who holds anything
+	silent.stop()
 }

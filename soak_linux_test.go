@@ -141,6 +141,7 @@ func stepKinds() []stepKind {
 		{"end", 6, true, (*soak).terminate},
 		{"many daemons", 5, true, (*soak).manyDaemons},
 		{"slots", 8, true, (*soak).changeSlots},
+		{"backup", 6, false, (*soak).backup},
 		{"disk full", 4, false, (*soak).diskFull},
 		{"read-only", 3, true, (*soak).readOnlyVault},
 	}

@@ -127,6 +127,7 @@ func (s *soak) theEnd() {
 	}
 	s.lockAndUnlock()
 	s.read()
+	s.backup()
 	s.kill()
 	s.read()
 	s.look()

@@ -17,7 +17,7 @@ import (
 )
 
 // soakDisk is the size of the soak's disk, in bytes.
-const soakDisk = 48 << 20
+const soakDisk = 128 << 20
 
 // soakClock is the file that says by how many nanoseconds the daemon's clock is
 // ahead, beside the directory of the profile's.

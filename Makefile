@@ -9,6 +9,8 @@ TESTFLAGS ?=
 # Stripped and free of build ids: two builds of one source are the same bytes.
 LDFLAGS  := -s -w -buildid= $(if $(VERSION),-X github.com/o2fa/o2fa.version=$(VERSION))
 BINARIES := ./client/o2fa ./daemon/o2fad
+# How long each fuzzer runs.
+FUZZTIME ?= 30s
 # The date of the manual, in seconds since 1970: that of the source.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 # Where install puts things; DESTDIR is put before it, for packages.
@@ -19,7 +21,7 @@ BASH_DIR := $(SHARE)/bash-completion/completions
 ZSH_DIR  := $(SHARE)/zsh/site-functions
 FISH_DIR := $(SHARE)/fish/vendor_completions.d
 
-.PHONY: help build pages install uninstall test soak demo check clean
+.PHONY: help build pages install uninstall test soak fuzz demo check clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' Makefile
@@ -56,6 +58,9 @@ STEPS    ?= 10000
 
 soak: ## ten thousand random steps with the real programs, some minutes; SEED=N repeats them
 	O2FA_SOAK_STEPS=$(STEPS) O2FA_SOAK_SEED=$(SEED) $(GO) test -run '^TestSoak$$' -count=1 -timeout 60m -v .
+
+fuzz: ## run every fuzzer, one after another, each for FUZZTIME (30s)
+	@GO='$(GO)' .ci/fuzz $(FUZZTIME)
 
 demo: build ## a vault in a temporary directory, one secret, its code
 	@GO='$(GO)' .ci/demo bin

@@ -124,7 +124,9 @@ func (a *agent) offerRecovery(ctx context.Context, v ipc.VaultStatus) error {
 		return nil
 	}
 	inv.Reveal()
-	inv.Note("\nLosing that one key slot would lose every entry. A recovery code, on paper, is a second one.")
+	inv.Note("")
+	inv.Note("This one key slot opens the vault: losing it loses every entry.")
+	inv.Note("A recovery code, on paper, would be a second one.")
 	answer, err := inv.Ask(ctx, "Make a recovery code now? (y/N): ")
 	if err != nil {
 		return err

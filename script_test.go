@@ -61,7 +61,7 @@ func main(run func(context.Context, []string, command.Stdio) int) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:], command.Stdio{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv,
-		Process: &command.Process{Args: os.Args, Environ: os.Environ, Unsetenv: os.Unsetenv}}))
+		Process: &command.Process{Args: os.Args, Environ: os.Environ, Unsetenv: os.Unsetenv, Stop: stop}}))
 }
 
 // TestScripts runs every script with the mains inside this test binary, so

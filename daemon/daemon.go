@@ -162,11 +162,11 @@ func (d *Daemon) run(ctx context.Context) (next *Daemon, err error) {
 	}
 	err = d.serve(ctx, in)
 	if d.leaves() {
-		if next = d.relaunch(in); next != nil {
+		if next = d.relaunch(in); next != nil && ctx.Err() == nil {
 			return next, nil
 		}
 	}
-	if d.again.Load() { // the listener was left open
+	if d.again.Load() { // the listener was left open, and the process ends after all
 		in.dismiss(d.refuse)
 		in.listener.Close()
 	}
@@ -257,7 +257,7 @@ func (d *Daemon) serve(ctx context.Context, in *heritage) error {
 		d.intake.changed()
 	}
 
-	door := &door{Listener: in.listener, log: d.log, early: in.early()}
+	door := newDoor(in.listener, in.early(), d.log)
 	server := d.server(ctx)
 	d.log.Info("serving", "release", o2fa.Version(), "pid", d.pid, "socket", p.Socket)
 	var tasks sync.WaitGroup
@@ -338,13 +338,18 @@ func (d *Daemon) drain(server *http.Server, door *door, served <-chan error) (ba
 	limit := drainTime
 	if d.leaves() {
 		limit = relaunchTime
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	if d.leaves() {
 		door.hold()
 		for range served { // nobody is let in any more
 		}
 		back = door.takeBack()
+		// Shutdown alone drops a request that was read and has no handler yet.
+		server.SetKeepAlivesEnabled(false)
+		_ = door.wait(ctx)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
 		server.Close()
 	}

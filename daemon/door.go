@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"sync"
@@ -16,10 +17,15 @@ type door struct {
 	net.Listener
 	log *slog.Logger
 
-	mu    sync.Mutex // guards what follows
-	early []net.Conn // connections that came before, to be let in first
-	held  bool
-	fresh map[*visitor]struct{} // let in, and nothing read of them yet
+	mu     sync.Mutex // guards what follows
+	early  []net.Conn // connections that came before, to be let in first
+	held   bool
+	inside map[*visitor]struct{}
+	empty  chan struct{} // closed when nobody is inside of a held door
+}
+
+func newDoor(l net.Listener, early []net.Conn, log *slog.Logger) *door {
+	return &door{Listener: l, log: log, early: early, inside: map[*visitor]struct{}{}, empty: make(chan struct{})}
 }
 
 // Accept returns the next connection from a process of the same user.
@@ -67,6 +73,14 @@ func (d *door) firstEarly() (net.Conn, error) {
 	return conn, nil
 }
 
+func (d *door) admit(conn net.Conn) net.Conn {
+	v := newVisitor(conn, d)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.inside[v] = struct{}{}
+	return v
+}
+
 func (d *door) isHeld() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -100,16 +114,42 @@ func (d *door) takeBack() []net.Conn {
 	defer d.mu.Unlock()
 	conns := d.early
 	d.early = nil
-	for v := range d.fresh {
+	for v := range d.inside {
 		if conn := v.takeBack(); conn != nil {
 			conns = append(conns, conn)
+			delete(d.inside, v)
 		}
 	}
+	d.look()
 	return conns
 }
 
-func (d *door) forget(v *visitor) {
+// left is told when a connection is nobody's business here any more.
+func (d *door) left(v *visitor) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.fresh, v)
+	delete(d.inside, v)
+	d.look()
+}
+
+// look sees whether the last one has left; the caller holds mu.
+func (d *door) look() {
+	if !d.held || len(d.inside) > 0 {
+		return
+	}
+	select {
+	case <-d.empty:
+	default:
+		close(d.empty)
+	}
+}
+
+// wait waits until nobody is inside of a held door.
+func (d *door) wait(ctx context.Context) error {
+	select {
+	case <-d.empty:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

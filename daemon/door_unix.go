@@ -14,7 +14,7 @@ import (
 // visitor is a connection that can be taken back from the server until the
 // first byte has been read of it.
 type visitor struct {
-	*net.UnixConn
+	net.Conn
 	door *door
 
 	mu    sync.Mutex // guards what follows; held during a read that cannot wait
@@ -22,20 +22,11 @@ type visitor struct {
 	taken bool
 }
 
-// admit makes a visitor of a connection.
-func (d *door) admit(conn net.Conn) net.Conn {
-	uc, ok := conn.(*net.UnixConn)
-	if !ok {
-		return conn // one with a request before what comes from the other end
-	}
-	v := &visitor{UnixConn: uc, door: d}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.fresh == nil {
-		d.fresh = map[*visitor]struct{}{}
-	}
-	d.fresh[v] = struct{}{}
-	return v
+// newVisitor makes a visitor of a connection. One with a request of our own before
+// what comes from the other end has begun.
+func newVisitor(conn net.Conn, d *door) *visitor {
+	_, fresh := conn.(*net.UnixConn)
+	return &visitor{Conn: conn, door: d, begun: !fresh}
 }
 
 // Read reads what the other end has sent.
@@ -44,7 +35,7 @@ func (v *visitor) Read(p []byte) (int, error) {
 	begun := v.begun
 	v.mu.Unlock()
 	if begun {
-		return v.UnixConn.Read(p)
+		return v.Conn.Read(p)
 	}
 	return v.first(p)
 }
@@ -52,7 +43,7 @@ func (v *visitor) Read(p []byte) (int, error) {
 // first reads the first bytes. The waiting is apart from the reading, so that
 // the connection is either begun or can be taken back, and no byte gets lost.
 func (v *visitor) first(p []byte) (n int, err error) {
-	raw, err := v.SyscallConn()
+	raw, err := v.Conn.(*net.UnixConn).SyscallConn()
 	if err != nil {
 		return 0, err
 	}
@@ -61,7 +52,6 @@ func (v *visitor) first(p []byte) (n int, err error) {
 		n, done, readErr = v.tryRead(int(fd), p)
 		return done
 	})
-	v.door.forget(v)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	switch {
@@ -104,17 +94,26 @@ func (v *visitor) takeBack() net.Conn {
 	}
 	v.taken = true
 	_ = v.SetReadDeadline(time.Unix(1, 0)) // wakes who waits; fails only for one that is closed
-	return v.UnixConn
+	return v.Conn
+}
+
+// CloseWrite says that nothing more comes, which a server does before it closes a
+// connection of which it has not read all.
+func (v *visitor) CloseWrite() error {
+	if c, ok := v.Conn.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return nil
 }
 
 // Close closes the connection, unless it was taken back.
 func (v *visitor) Close() error {
-	v.door.forget(v)
+	defer v.door.left(v)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.taken {
 		return nil
 	}
 	v.begun = true // nobody takes what is closed
-	return v.UnixConn.Close()
+	return v.Conn.Close()
 }

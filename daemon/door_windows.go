@@ -2,10 +2,19 @@ package daemon
 
 import "net"
 
-// visitor exists where connections can be handed over.
-type visitor struct{}
+// visitor is a connection that is counted as long as it is open. A pipe cannot be
+// handed over.
+type visitor struct {
+	net.Conn
+	door *door
+}
 
-func (*visitor) takeBack() net.Conn { return nil }
+func newVisitor(conn net.Conn, d *door) *visitor { return &visitor{conn, d} }
 
-// admit returns the connection as it is: a pipe cannot be handed over.
-func (d *door) admit(conn net.Conn) net.Conn { return conn }
+func (v *visitor) takeBack() net.Conn { return nil }
+
+// Close closes the connection.
+func (v *visitor) Close() error {
+	defer v.door.left(v)
+	return v.Conn.Close()
+}

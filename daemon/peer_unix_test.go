@@ -50,7 +50,7 @@ func TestOnlyOurOwnAreAccepted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checked := &door{Listener: &queue{conns: []net.Conn{unknown, accepted}}, log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	checked := newDoor(&queue{conns: []net.Conn{unknown, accepted}}, nil, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	got, err := checked.Accept()
 	if err != nil || bare(got) != accepted {
 		t.Errorf("accepted %v, %v", got, err)

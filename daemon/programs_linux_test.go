@@ -3,7 +3,7 @@ package daemon_test
 import (
 	"bufio"
 	"bytes"
-	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -168,30 +168,53 @@ func (p *programs) write(name, content string) {
 	}
 }
 
-// pid returns the number of the daemon's process.
+// pid returns the number of the daemon's process, which wrote it down.
 func (p *programs) pid() int {
 	p.t.Helper()
-	info, held, err := socket.ReadLock(p.profile())
-	if err != nil || !held || info.PID == 0 {
-		p.t.Fatalf("no daemon: %+v, held %v, %v", info, held, err)
+	data, err := os.ReadFile(p.file("o2fad.lock"))
+	var info socket.LockInfo
+	if err == nil {
+		err = json.Unmarshal(data, &info)
+	}
+	if err != nil || !p.runs(info.PID) {
+		p.t.Fatalf("no daemon: %q, %v", data, err)
 	}
 	return info.PID
 }
 
+// runs says whether a process is a daemon of ours.
+func (p *programs) runs(pid int) bool {
+	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	return err == nil && strings.HasPrefix(exe, p.bin)
+}
+
 // stop ends the daemon, if one runs, and waits for that.
 func (p *programs) stop() {
-	profile := p.profile()
-	info, held, err := socket.ReadLock(profile)
-	if err != nil || !held {
+	data, err := os.ReadFile(p.file("o2fad.lock"))
+	var info socket.LockInfo
+	if err != nil || json.Unmarshal(data, &info) != nil || !p.runs(info.PID) {
 		return
 	}
 	_ = syscall.Kill(info.PID, syscall.SIGCONT)
 	_ = syscall.Kill(info.PID, syscall.SIGTERM)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	if err := p.client().AwaitEnd(ctx); err != nil {
-		p.t.Errorf("ending the daemon: %v", err)
-		_ = syscall.Kill(info.PID, syscall.SIGKILL)
+	for deadline := time.Now().Add(patience); p.runs(info.PID); <-time.After(time.Millisecond) {
+		if time.Now().After(deadline) {
+			p.t.Error("the daemon does not end")
+			_ = syscall.Kill(info.PID, syscall.SIGKILL)
+			return
+		}
+	}
+}
+
+// await waits until a daemon listens.
+func (p *programs) await() {
+	p.t.Helper()
+	for deadline := time.Now().Add(patience); ; <-time.After(time.Millisecond) {
+		if _, err := os.Stat(filepath.Join(p.home, "o2fa", "agent.sock")); err == nil {
+			return
+		} else if time.Now().After(deadline) {
+			p.t.Fatalf("no daemon listens: %v", err)
+		}
 	}
 }
 

@@ -156,8 +156,11 @@ func (d *Daemon) leaveTo(w http.ResponseWriter) {
 		return
 	}
 	d.askersMu.Lock()
-	defer d.askersMu.Unlock()
 	d.askers = append(d.askers, conn)
+	d.askersMu.Unlock()
+	if v, ok := conn.(*visitor); ok {
+		v.door.left(v)
+	}
 }
 
 // statusRequest stands before what an asker sends next: its reply is what the

@@ -95,7 +95,7 @@ func adoptConns(fds []int) ([]net.Conn, error) {
 func bare(conn net.Conn) net.Conn {
 	switch c := conn.(type) {
 	case *visitor:
-		return c.UnixConn
+		return bare(c.Conn)
 	case *asker:
 		return bare(c.Conn)
 	}

@@ -21,4 +21,10 @@ func (h *Handover) take(*socket.Profile) (*heritage, error) {
 	return h.heritage, nil
 }
 
-func bare(conn net.Conn) net.Conn { return conn }
+// bare returns a connection without what the server needed around it.
+func bare(conn net.Conn) net.Conn {
+	if v, ok := conn.(*visitor); ok {
+		return v.Conn
+	}
+	return conn
+}

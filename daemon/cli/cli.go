@@ -103,7 +103,10 @@ func run(ctx context.Context, inv *command.Invocation) error {
 		return fmt.Errorf("leaving the working directory: %w", err)
 	}
 	if inv.Process != nil {
-		cfg.Relaunch = relauncher(inv.Process, cfg)
+		var s *signals
+		ctx, s = watchSignals(ctx, inv.Process.Stop)
+		defer s.end()
+		cfg.Relaunch = relauncher(inv.Process, cfg, s)
 	}
 	err = daemon.New(cfg).Run(ctx)
 	if errors.Is(err, socket.ErrHeld) {

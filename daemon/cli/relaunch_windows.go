@@ -6,4 +6,4 @@ import (
 )
 
 // relauncher returns nothing yet: a lock wipes what can be wiped.
-func relauncher(*command.Process, daemon.Config) func(handover string) error { return nil }
+func relauncher(*command.Process, daemon.Config, *signals) func(handover string) error { return nil }

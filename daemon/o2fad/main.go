@@ -18,7 +18,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := cli.Run(ctx, os.Args[1:], command.Stdio{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv,
-		Process: &command.Process{Args: os.Args, Environ: os.Environ, Unsetenv: os.Unsetenv}})
+		Process: &command.Process{Args: os.Args, Environ: os.Environ, Unsetenv: os.Unsetenv, Stop: stop}})
 	stop()
 	os.Exit(code)
 }

@@ -27,6 +27,9 @@ type Process struct {
 	Args     []string // the program's name first
 	Environ  func() []string
 	Unsetenv func(name string) error
+	// Stop ends the signals' way into the context of Run: from then on they do
+	// what they do to any process, or go to whom the program has named.
+	Stop func()
 }
 
 // Command is one command, or, at the top, a whole program with its commands in

@@ -96,7 +96,7 @@ func (p *Profile) Adopt(passed Passed) (*Lock, net.Listener, error) {
 	}
 	l, err := adoptListener(passed)
 	if err != nil {
-		_ = lock.f.Close() // not lock.Close: it may be somebody else's
+		_ = lock.Close()
 		return nil, nil, fmt.Errorf("taking over the socket: %w", err)
 	}
 	p.Socket = passed.Socket

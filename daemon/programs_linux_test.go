@@ -17,7 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/o2fa/o2fa/client"
 	"github.com/o2fa/o2fa/ipc/socket"
 )
 
@@ -144,12 +143,6 @@ func (p *programs) profile() socket.Profile {
 		p.t.Fatal(err)
 	}
 	return profile
-}
-
-// client returns a client of the daemon that runs.
-func (p *programs) client() *client.Client {
-	profile := p.profile()
-	return &client.Client{Profile: &profile, NoStart: true}
 }
 
 // file returns the path of a file of the profile.

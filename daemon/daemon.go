@@ -276,11 +276,11 @@ func (d *Daemon) serve(ctx context.Context, in *heritage) error {
 			d.keeper.startLocked(ctx)
 		} else {
 			d.keeper.start(ctx)
-			d.noteStart()
+			d.noteOpened("the daemon's start")
 		}
 		d.intake.run(ctx)
 	})
-	tasks.Go(func() { d.keeper.reopen(ctx) })
+	tasks.Go(func() { d.keeper.reopen(ctx, func() { d.noteOpened("the keyring's dialog") }) })
 	if d.cfg.Resting != nil {
 		tasks.Go(func() { d.rest.run(ctx) })
 	}

@@ -51,13 +51,15 @@ func (k *keeper) late() {
 }
 
 // reopen opens the vault when the keyring's dialog is answered after the attempt
-// that showed it. It does not when somebody has locked the vault meanwhile.
-func (k *keeper) reopen(ctx context.Context) {
+// that showed it, and calls opened after each try. It does not when somebody has
+// locked the vault meanwhile.
+func (k *keeper) reopen(ctx context.Context, opened func()) {
 	for {
 		select {
 		case <-k.answered:
 			if k.gaveUp() {
 				k.start(ctx)
+				opened()
 			}
 		case <-ctx.Done():
 			return

@@ -196,10 +196,11 @@ func idTexts(ids []vault.ID) []string {
 	return texts
 }
 
-// noteStart notes that the vault was opened by the start of the daemon.
-func (d *Daemon) noteStart() {
+// noteOpened notes that the vault was opened, if it was, although no request asked
+// for that.
+func (d *Daemon) noteOpened(because string) {
 	if d.keeper.ready() {
-		d.audit.note(event{What: ipc.LogUnlock, Detail: "the daemon's start"})
+		d.audit.note(event{What: ipc.LogUnlock, Detail: because})
 	}
 }
 

@@ -115,6 +115,7 @@ func (d *Daemon) reopen(ctx context.Context) {
 		if d.settings.unlock() == config.UnlockAuto && d.autolock.resume() {
 			err = d.keeper.unlock(ctx, secret.Bytes{})
 			d.autolock.resumed()
+			d.noteOpened("the session is back")
 		}
 		switch {
 		case err != nil:

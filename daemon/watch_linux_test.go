@@ -88,6 +88,16 @@ func TestLockWithTheScreen(t *testing.T) {
 	s.stays(ipc.LockSleep, false) // awake, but nobody is there yet
 	s.login.SetLocked("c1", false)
 	s.becomes(ipc.StateReady, "")
+	var last []ipc.LogRow
+	dbustest.Eventually(t, "the reopening to be noted", func() bool {
+		rows := readLog(t, s.Daemon).Rows
+		last = rows[len(rows)-2:]
+		return last[1].What == ipc.LogUnlock
+	})
+	if last[0].What != ipc.LogLock || last[0].Detail != "sleep" || last[0].Client != nil ||
+		last[1].What != ipc.LogUnlock || last[1].Detail != "the session is back" || last[1].Client != nil {
+		t.Errorf("noted: %+v", last)
+	}
 
 	saver := s.bus.StartSaver("org.mate.ScreenSaver", "/org/mate/ScreenSaver")
 	dbustest.Eventually(t, "the screen saver to be heard", func() bool {

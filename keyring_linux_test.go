@@ -334,7 +334,7 @@ func TestKeyringVaultMoved(t *testing.T) {
 	d.move(filepath.Join(here, "vault.db"), filepath.Join(there, "vault.db"))
 	d.untouched(func() {
 		for range 3 {
-			d.fails(1, []string{"code", "github"}, "vault.db is gone, but this profile has had the vault", "o2fa: hint: put a copy of vault.db back and run o2fa unlock; to begin anew instead: o2fa reset")
+			d.fails(1, []string{"code", "github"}, "vault.db is gone, but this profile has had the vault", "o2fa: hint: o2fa backup list, then o2fa backup restore NAME; or put a copy of vault.db back and run o2fa unlock; to begin anew instead: o2fa reset")
 			d.fails(1, []string{"init"}, "is gone")
 			d.fails(1, []string{"add", rfcSecret, "other"}, "is gone")
 			d.fails(1, []string{"unlock"}, "is gone")

@@ -20,3 +20,18 @@ func (c *Client) CreateBackup(ctx context.Context, r ipc.BackupCreateRequest) (i
 func (c *Client) VerifyBackup(ctx context.Context, r ipc.BackupVerifyRequest) (ipc.BackupVerified, error) {
 	return call[ipc.BackupVerified](ctx, c, Request{Method: "POST", Path: ipc.PathBackupVerify, Body: r})
 }
+
+// CompareBackup tells what RestoreBackup would change. It changes nothing.
+func (c *Client) CompareBackup(ctx context.Context, r ipc.BackupRequest) (ipc.BackupComparison, error) {
+	return call[ipc.BackupComparison](ctx, c, Request{Method: "POST", Path: ipc.PathBackupCompare, Body: r})
+}
+
+// RestoreBackup puts a backup in the place of the vault, as it was compared.
+func (c *Client) RestoreBackup(ctx context.Context, r ipc.BackupRestoreRequest) (ipc.BackupRestored, error) {
+	return call[ipc.BackupRestored](ctx, c, Request{Method: "POST", Path: ipc.PathBackupRestore, Body: r})
+}
+
+// RemakeBackups puts a new backup in the place of those that former key slots open.
+func (c *Client) RemakeBackups(ctx context.Context) (ipc.BackupRemade, error) {
+	return call[ipc.BackupRemade](ctx, c, Request{Method: "POST", Path: ipc.PathBackupRemake})
+}

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,9 +42,13 @@ func (c *codes) take(e *vault.Entry) error {
 
 // picked is a backup that a request means.
 type picked struct {
-	path string
-	ours string // its name, if that is one that only we give
+	path  string
+	shown string // the path that a person knows; none if that is path
+	ours  string // its name, if that is one that only we give
 }
+
+// file is the path that a person knows.
+func (p picked) file() string { return cmp.Or(p.shown, p.path) }
 
 // pick finds the backup that a request names.
 func (b *backups) pick(r ipc.BackupRequest) (picked, error) {
@@ -163,7 +168,7 @@ func (d *Daemon) noKey(o *openedBackup, typed, wrong bool, why error) error {
 		}
 	}
 	left := strings.Join(kinds, ", ")
-	base := filepath.Base(o.path)
+	base := filepath.Base(o.file())
 	switch {
 	case typed && wrong:
 		return &ipc.Error{Code: ipc.CodePassphrase, Message: "the passphrase does not open " + base + ": it has to be that of its time (its key slots: " + left + ")",
@@ -185,7 +190,7 @@ func (p picked) problem(err error) error {
 	if wire := (*ipc.Error)(nil); errors.As(err, &wire) {
 		return err
 	}
-	what := p.path
+	what := p.file()
 	if p.ours != "" {
 		what = p.ours
 	}
@@ -212,7 +217,10 @@ func (p picked) problem(err error) error {
 
 // verify proves that an opened backup can be restored.
 func (o *openedBackup) verify(ctx context.Context) (ipc.BackupReport, error) {
-	r := ipc.BackupReport{Backup: ipc.Backup{Name: filepath.Base(o.path), Path: o.path, Vault: backup.Of(o.ID()), Slots: o.slots}}
+	r := ipc.BackupReport{Backup: ipc.Backup{Name: filepath.Base(o.file()), Path: o.file(), Vault: backup.Of(o.ID()), Slots: o.slots}}
+	if info, err := os.Stat(o.path); err == nil {
+		r.Size = info.Size()
+	}
 	m, err := o.Manifest()
 	r.Sealed = err == nil
 	switch {

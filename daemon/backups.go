@@ -184,14 +184,24 @@ func (b *backups) lacks(v *vault.Vault) (bool, error) {
 	if live, trashed := v.Count(); state == "" && live+trashed == 0 {
 		return false, nil
 	}
-	list, err := b.of(v)
+	name, err := b.holding(v)
+	return name == "" && err == nil, err
+}
+
+// holding returns the name of a backup that holds the vault as it is; none if
+// there is none.
+func (b *backups) holding(v *vault.Vault) (name string, err error) {
+	state, err := v.State()
 	if err != nil {
-		return false, err
+		return "", err
 	}
-	return !slices.ContainsFunc(list, func(i backup.Info) bool {
-		m, err := v.ManifestOf(b.dir.Path(i.Name))
-		return err == nil && m.State == state && m.Name == i.Name
-	}), nil
+	list, err := b.of(v)
+	for _, i := range list {
+		if m, err := v.ManifestOf(b.dir.Path(i.Name)); err == nil && m.State == state && m.Name == i.Name {
+			return i.Name, nil
+		}
+	}
+	return "", err
 }
 
 // of lists the backups of a vault.
@@ -247,8 +257,7 @@ func checkOwn(ctx context.Context, v *vault.Vault, path string) error {
 // the clock says.
 func (b *backups) rotate(v *vault.Vault, made backup.Info) []string {
 	list, err := b.of(v)
-	if err != nil {
-		b.log.Warn("listing backups", "error", err.Error())
+	if err != nil || b.keep() == 0 {
 		return nil
 	}
 	list = slices.DeleteFunc(list, func(i backup.Info) bool { return i.Name == made.Name })

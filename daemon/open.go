@@ -187,7 +187,7 @@ func (k *keeper) mark(id [16]byte) {
 func (k *keeper) orphan(id string) *ipc.Error {
 	return &ipc.Error{Code: ipc.CodeOrphan,
 		Message: fmt.Sprintf("%s is gone, but this profile has had the vault %.40q", k.files.vault, id),
-		Hint:    "put a copy of vault.db back and run o2fa unlock; to begin anew instead: o2fa reset"}
+		Hint:    "o2fa backup list, then o2fa backup restore NAME; or put a copy of vault.db back and run o2fa unlock; to begin anew instead: o2fa reset"}
 }
 
 // tryAutomatic unlocks with the first slot that works without asking anybody

@@ -47,8 +47,14 @@ func (d *Daemon) postSlots(r *http.Request) (any, error) {
 		change.pass = keystore.NewRecoveryCode()
 		reply.RecoveryCode = string(change.pass.Reveal())
 	}
+	if len(change.drop) > 0 {
+		_ = d.backups.due(r.Context()) // what goes wrong is in status; the change itself is safe without it
+	}
 	if err := d.keeper.changeSlots(r.Context(), change, &reply); err != nil {
 		return nil, err
+	}
+	if v := d.keeper.openVault(); v != nil && len(change.drop) > 0 {
+		reply.OldBackups = d.oldBackups(v)
 	}
 	d.note(r.Context(), event{What: ipc.LogSlots, Detail: change.text()})
 	_, problem, vs := d.keeper.status()

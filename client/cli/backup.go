@@ -35,7 +35,7 @@ removed, until they are gone themselves.`,
 		Sub: []*command.Command{
 			{Use: "list", Aliases: []string{"l", "ls"}, Short: "List the backups", Long: "The newest comes first.",
 				Example: "o2fa backup list\no2fa backup list --json", Run: runBackupList},
-			backupCreateCommand(), backupVerifyCommand(),
+			backupCreateCommand(), backupVerifyCommand(), backupRestoreCommand(), backupRemakeCommand(),
 		},
 	}
 }

@@ -35,7 +35,8 @@ on paper, a key file, a systemd credential. Without a further word they are
 listed.
 
 Removing or changing one gives the vault a new key and seals everything anew.
-Copies of vault.db from before still open with the old slots.`,
+Backups from before still open with the old slots: they are named, and "o2fa
+backup remake" puts a new one in their place.`,
 		Example: "o2fa key\no2fa key --json",
 		Run:     runKeyList,
 		Sub: []*command.Command{
@@ -79,7 +80,7 @@ func keyRemoveCommand() *command.Command {
 		Long: `What it was made from opens the vault no more. The last slot cannot be removed.
 An id, or its first 8 digits, names one of several of a kind.`,
 		Example: "o2fa key remove recovery\no2fa key remove passphrase --force",
-		Flags:   []command.Flag{{Name: "force", Short: "f", Default: false, Usage: "do not ask"}},
+		Flags:   []command.Flag{{Name: "force", Short: "f", Default: false, Usage: "do not ask"}, remakeFlag()},
 		MinArgs: 1, MaxArgs: 1,
 		Complete: slotNames,
 		Run:      runKeyRemove,
@@ -94,7 +95,7 @@ func keyChangeCommand() *command.Command {
 		Long: `A new slot takes the place of the old one in one step. Without a word it is the
 passphrase; "recovery" makes a new recovery code, "keyfile" a new key file.`,
 		Example:  "o2fa key change\no2fa key change recovery --kit recovery.html",
-		Flags:    recoveryFlags(),
+		Flags:    append(recoveryFlags(), remakeFlag()),
 		MaxArgs:  1,
 		Complete: slotNames,
 		Run:      runKeyChange,
@@ -304,7 +305,10 @@ func (a *agent) changeSlots(ctx context.Context, req ipc.SlotsRequest) error {
 	if reply.RecoveryCode != "" && reply.Added != nil {
 		err = hand.write(kitOf(reply.RecoveryCode, reply.Added.ID, reply.Vault))
 	}
-	return cmp.Or(present(a.inv, raw, func(r ipc.SlotsReply) { showSlots(hand, req, r) }), err)
+	if err := cmp.Or(present(a.inv, raw, func(r ipc.SlotsReply) { showSlots(hand, req, r) }), err); err != nil {
+		return err
+	}
+	return a.offerRemake(ctx, reply.OldBackups)
 }
 
 // mustAsk returns why no new passphrase can be had.
@@ -330,7 +334,7 @@ func showSlots(hand *handout, req ipc.SlotsRequest, r ipc.SlotsReply) {
 	warnShort(inv, req.Passphrase)
 	if n := len(req.Remove); n > 0 {
 		hand.say("Removed %s. Everything is sealed under a new key.\n", plural(n, "key slot", "key slots"))
-		inv.Note("copies of vault.db from before still open with what was removed")
+		inv.Note("copies of vault.db from before, and backups kept elsewhere, still open with what was removed")
 	}
 	for _, left := range r.Left {
 		inv.Warn(left.What+" could not be deleted: "+left.Why, "")

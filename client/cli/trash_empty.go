@@ -17,8 +17,8 @@ func emptyCommand() *command.Command {
 		Wary:     true,
 		Short:    "Remove what is in the trash for good",
 		Long: `After a question. With a name only the entries in the trash of exactly that
-name; names and ids as for "o2fa trash restore". Neither "o2fa undo" nor
-anything else brings them back.`,
+name; names and ids as for "o2fa trash restore". "o2fa undo" does not bring them
+back; backups from before hold them, until those are gone themselves.`,
 		Example: `o2fa trash empty
 o2fa trash empty github
 o2fa trash empty -f    # asks nothing`,

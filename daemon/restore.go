@@ -306,7 +306,8 @@ func (d *Daemon) adopt(s *staged, now *vault.Vault, reply *ipc.BackupRestored) e
 	rows, err := restoredRows(v, now)
 	if err == nil {
 		err = v.Update("", func(tx *vault.Tx) error {
-			return errors.Join(tx.PutMeta(metaRows, rows), tx.PutMeta(metaFile, nil))
+			// A mirror begins anew, and so takes nothing away on either side.
+			return errors.Join(tx.PutMeta(metaRows, rows), tx.PutMeta(metaFile, nil), tx.PutMeta(metaMirror, nil))
 		})
 	}
 	return errors.Join(err, v.Close())

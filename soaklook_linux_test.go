@@ -56,6 +56,9 @@ func (s *soak) find() {
 		s.read()
 	}
 	name := one(s, s.names)
+	if numbers := s.free(item.live); s.odds(2) && len(numbers) > 0 {
+		name = s.world().items[one(s, numbers)].name
+	}
 	req := ipc.FindRequest{Name: name}
 	want := s.world().named(name)
 	if numbers := s.free(item.live); s.odds(3) && len(numbers) > 0 {

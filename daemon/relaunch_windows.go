@@ -7,7 +7,8 @@ import (
 	"github.com/o2fa/o2fa/ipc/socket"
 )
 
-// passed is nothing: a process of Windows passes on neither its lock nor its pipe.
+// passed is nothing: a process of Windows can pass on neither its lock nor its
+// pipe, nor execute another program in its place. A lock wipes what can be wiped.
 type passed struct{}
 
 func (h *Handover) pass() error { return errors.ErrUnsupported }

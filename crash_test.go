@@ -41,6 +41,7 @@ func TestCrash(t *testing.T) {
 		kills int
 	}{{"serving", crashServing, killsServing}, {"creating", crashCreating, killsCreating}, {"starting", crashStarting, killsStarting},
 		{"taking", crashTaking, killsTaking}, {"rekeying", crashRekeying, killsRekeying},
+		{"sealing", crashSealing, killsSealing}, {"mirroring", crashMirroring, killsMirroring},
 		{"key file", crashKeyFile, killsRekeying}} {
 		t.Run(c.name, func(t *testing.T) {
 			c.run(t, rand.New(rand.NewPCG(seed, uint64(i))), kills(t, c.kills))

@@ -23,6 +23,7 @@ func TestFaults(t *testing.T) {
 		run  func(*testing.T, *room)
 	}{
 		{"disk_full", diskFull},
+		{"secrets_file_on_a_full_disk", fileOnFullDisk},
 		{"start_on_a_full_disk", startOnFullDisk},
 		{"first_start_on_a_full_disk", firstStartOnFullDisk},
 		{"read_only_mount", readOnlyMount},

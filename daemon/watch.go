@@ -206,6 +206,10 @@ func (d *Daemon) watchWarnings() []ipc.Warning {
 	if len(names) == 0 {
 		return nil
 	}
-	return []ipc.Warning{{Code: "lock_on", Hint: "o2fa config set lock_idle 10m",
+	hint := "o2fa config set lock_idle 10m"
+	if after, idle := d.settings.lockTimes(); after > 0 || idle > 0 {
+		hint = "o2fa config unset lock_on"
+	}
+	return []ipc.Warning{{Code: "lock_on", Hint: hint,
 		Message: fmt.Sprintf("lock_on has no effect for %s: nothing here tells the daemon of it", strings.Join(names, ", "))}}
 }

@@ -126,14 +126,14 @@ func locksIn(at string, now time.Time) string {
 	if err != nil {
 		return ""
 	}
-	left := max(0, when.Sub(now))
+	left := max(0, when.Sub(now)).Round(time.Second)
 	switch {
 	case left < time.Minute:
-		return fmt.Sprintf(", locks in %d s", int(left.Seconds()))
+		return fmt.Sprintf(", locks in %.0f s", left.Seconds())
 	case left < 2*time.Hour:
-		return fmt.Sprintf(", locks in %d min", int(left.Minutes()))
+		return fmt.Sprintf(", locks in %.0f min", left.Minutes())
 	}
-	return fmt.Sprintf(", locks in %d h", int(left.Hours()))
+	return fmt.Sprintf(", locks in %.0f h", left.Hours())
 }
 
 // lockedBy says who or what locked the vault; empty where nobody did, or for a

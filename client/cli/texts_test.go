@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/o2fa/o2fa"
 	"github.com/o2fa/o2fa/ipc"
@@ -147,5 +148,23 @@ func TestNamesCannotActOnATerminal(t *testing.T) {
 	}
 	if question.code != 1 {
 		t.Errorf("%v", question)
+	}
+}
+
+// How long a vault stays open is told as people would.
+func TestLocksIn(t *testing.T) {
+	now := time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
+	for left, want := range map[time.Duration]string{
+		-time.Second: "0 s", 400 * time.Millisecond: "0 s", 59 * time.Second: "59 s", 9*time.Minute + 59*time.Second: "10 min",
+		time.Minute: "1 min", 90 * time.Minute: "90 min", 2 * time.Hour: "2 h", 719*time.Hour + 59*time.Minute: "720 h",
+	} {
+		if got := locksIn(now.Add(left).Format(time.RFC3339Nano), now); got != ", locks in "+want {
+			t.Errorf("%s: %q, want %q", left, got, want)
+		}
+	}
+	for _, odd := range []string{"", "tomorrow"} {
+		if got := locksIn(odd, now); got != "" {
+			t.Errorf("%q: %q", odd, got)
+		}
 	}
 }

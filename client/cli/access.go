@@ -176,6 +176,9 @@ func (a *agent) unlockBy(ctx context.Context, q question) error {
 // open asks the daemon to open the vault. Without a passphrase it may ask the
 // keyring of the desktop where the person sits.
 func (a *agent) open(ctx context.Context, pass string) error {
+	if pass == "" {
+		defer a.announceDialog(ctx)()
+	}
 	_, err := a.client.Unlock(ctx, ipc.UnlockRequest{Passphrase: pass, Desktop: desktop(a.inv)})
 	return err
 }

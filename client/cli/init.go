@@ -148,6 +148,7 @@ func recoverySlot(v ipc.VaultStatus) string {
 }
 
 func (a *agent) init(ctx context.Context, req ipc.InitRequest) ([]byte, error) {
+	defer a.announceDialog(ctx)()
 	return a.client.Do(ctx, client.Request{Method: "POST", Path: ipc.PathInit, Body: req})
 }
 

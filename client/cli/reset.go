@@ -129,25 +129,6 @@ func vaultContent(s ipc.Status) string {
 	return text
 }
 
-// dialogNotice is how long the keyring may take without a word to the person.
-const dialogNotice = time.Second
-
-// announceDialog tells a person that the keyring may wait for them. done ends it.
-func (a *agent) announceDialog(ctx context.Context) (done func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	timer := time.AfterFunc(dialogNotice, func() {
-		quiet := *a.client
-		quiet.NoStart = true
-		if s, err := quiet.Status(ctx); err == nil && s.State == ipc.StateWaiting {
-			a.inv.Note("the keyring asks for its password, to remove the vault's key from it")
-		}
-	})
-	return func() {
-		timer.Stop()
-		cancel()
-	}
-}
-
 // goneTime is how long files may take to go after the daemon has let go of the
 // profile.
 const goneTime = time.Second

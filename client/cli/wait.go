@@ -7,38 +7,27 @@ import (
 	"sync"
 	"time"
 
+	"github.com/o2fa/o2fa/internal/command"
 	"github.com/o2fa/o2fa/ipc"
 )
 
 // waitNotice is how long a person waits without a word.
 const waitNotice = 300 * time.Millisecond
 
-// announceWait tells a person how long the request for a code of at least min, or
-// of what the settings say for 0, will take, once it takes a while. It only asks
-// for the list: to ask for the code would use one up where the entry counts. done
-// ends it.
-func (a *agent) announceWait(ctx context.Context, name string, min time.Duration) (done func()) {
+// announce tells a person what text returns, unless that is nothing, once a
+// request takes a while. The agent that text gets starts no daemon. done ends it.
+func (a *agent) announce(ctx context.Context, text func(context.Context, *agent) string) (done func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var mu sync.Mutex // guards over, and the terminal until it is set
 	over := false
 	timer := time.AfterFunc(waitNotice, func() {
 		quiet := *a.client
 		quiet.NoStart = true
-		if min == 0 {
-			min, _ = time.ParseDuration((&agent{inv: a.inv, client: &quiet}).setting(ctx, "min_valid")) // 0 if that is not known
-		}
-		if min == 0 {
-			return
-		}
-		list, err := quiet.Entries(ctx, "", false)
-		if err != nil {
-			return
-		}
-		left := untilNext(list.Entries, name, time.Now())
+		said := text(ctx, &agent{inv: a.inv, client: &quiet})
 		mu.Lock()
 		defer mu.Unlock()
-		if !over && left > 0 && left < min {
-			a.inv.Note("waiting " + seconds(left) + " for the next code")
+		if !over && said != "" {
+			a.inv.Note(said)
 		}
 	})
 	return func() {
@@ -48,6 +37,43 @@ func (a *agent) announceWait(ctx context.Context, name string, min time.Duration
 		defer mu.Unlock()
 		over = true
 	}
+}
+
+// announceWait tells a person how long the request for a code of at least min, or
+// of what the settings say for 0, will take. It only asks for the list: to ask for
+// the code would use one up where the entry counts.
+func (a *agent) announceWait(ctx context.Context, name string, min time.Duration) (done func()) {
+	return a.announce(ctx, func(ctx context.Context, quiet *agent) string {
+		if min == 0 {
+			min, _ = time.ParseDuration(quiet.setting(ctx, "min_valid")) // 0 if that is not known
+		}
+		if min == 0 {
+			return ""
+		}
+		list, err := quiet.client.Entries(ctx, "", false)
+		if err != nil {
+			return ""
+		}
+		left := untilNext(list.Entries, name, time.Now())
+		if left <= 0 || left >= min {
+			return ""
+		}
+		return "waiting " + seconds(left) + " for the next code"
+	})
+}
+
+// announceDialog tells a person at a terminal that the keyring asks elsewhere.
+func (a *agent) announceDialog(ctx context.Context) (done func()) {
+	if !command.IsTerminal(a.inv.Err) {
+		return func() {}
+	}
+	return a.announce(ctx, func(ctx context.Context, quiet *agent) string {
+		s, err := quiet.client.Status(ctx)
+		if err != nil || s.State != ipc.StateWaiting || s.Problem == nil {
+			return ""
+		}
+		return s.Problem.Message
+	})
 }
 
 // seconds rounds up: a wait is never shorter than announced.

@@ -44,6 +44,10 @@ func FuzzOpenFile(f *testing.F) {
 	f.Add(uint32(16), []byte{0xff, 0xff, 0xff, 0xff}, uint32(0))
 	f.Add(uint32(4096+64), []byte{0}, uint32(4096))
 	f.Add(uint32(2*4096+8), []byte{2, 0, 0xff, 0xff}, uint32(1))
+	for page := range uint32(len(data) / 4096) { // how many rows it has, and where the first one is
+		f.Add(page*4096+10, []byte{0xff, 0xff}, uint32(0))
+		f.Add(page*4096+16, []byte{0, 0, 0, 0, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff, 0x7f}, uint32(0))
+	}
 	f.Fuzz(func(t *testing.T, at uint32, patch []byte, cut uint32) {
 		bad := append([]byte(nil), data[:len(data)-int(cut)%len(data)]...)
 		if len(bad) > 0 {

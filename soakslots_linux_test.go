@@ -83,11 +83,15 @@ func (s *soak) changeSlots() {
 		reply, err := s.staying().Slots(s.Context(), req)
 		answers <- answer{reply, err}
 	}()
-	meanwhile := s.several(s.rng.IntN(3)) // clients that know nothing of it
+	meanwhile := s.several(s.rng.IntN(8)) // clients that know nothing of it
 	errs := make([]error, len(meanwhile))
 	var all sync.WaitGroup
 	for i, r := range meanwhile {
-		all.Go(func() { errs[i] = r.send(s.Context()) })
+		late := time.Duration(s.rng.Int64N(int64(30 * time.Millisecond)))
+		all.Go(func() {
+			<-time.After(late)
+			errs[i] = r.send(s.Context())
+		})
 	}
 	if kill {
 		most := 60 * time.Millisecond

@@ -88,6 +88,8 @@ func (s *scene) begin() {
 	s.run("list", "-s")
 	s.run("show", "-s", "by argument")
 	s.run("status", "-s")
+	s.run("backup", "create")
+	s.run("backup", "verify")
 }
 
 // account adds what identifies the user to open2fa's server.

@@ -18,6 +18,7 @@ const (
 	killsStarting = 15 // before it is ready
 	killsTaking   = 6  // while it takes a large secrets.json in
 	killsRekeying = 15
+	killsBackups  = 15
 )
 
 // TestCrash kills a real o2fad with SIGKILL at random instants and looks, after
@@ -42,7 +43,7 @@ func TestCrash(t *testing.T) {
 	}{{"serving", crashServing, killsServing}, {"creating", crashCreating, killsCreating}, {"starting", crashStarting, killsStarting},
 		{"taking", crashTaking, killsTaking}, {"rekeying", crashRekeying, killsRekeying},
 		{"sealing", crashSealing, killsSealing}, {"mirroring", crashMirroring, killsMirroring},
-		{"key file", crashKeyFile, killsRekeying}} {
+		{"key file", crashKeyFile, killsRekeying}, {"backups", crashBackingUp, killsBackups}} {
 		t.Run(c.name, func(t *testing.T) {
 			c.run(t, rand.New(rand.NewPCG(seed, uint64(i))), kills(t, c.kills))
 		})

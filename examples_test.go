@@ -28,7 +28,7 @@ mkdir -p .config/fish/completions .local/share/bash-completion/completions
 const exampleFresh = `set -e
 cd "$HOME"
 [ -d made ] || mv .open2fa made
-rm -rf .open2fa recovery.html
+rm -rf .open2fa recovery.html usb
 cp -a made .open2fa
 echo 'KRSXG5CTMVRXEZLUKRSXG5CT' >secret.txt
 echo 'a note' >note.txt
@@ -55,6 +55,12 @@ var exampleEnds = []struct {
 	{regexp.MustCompile(`^o2fa key add passphrase$`), "", 2},
 	{regexp.MustCompile(`^o2fa key (remove|change)`), "O2FA_PASSPHRASE_FILE=~/.o2fa-passphrase o2fa key add passphrase; o2fa key add recovery", 0},
 	{regexp.MustCompile(`^o2fa key (remove recovery|change)$`), "", 2},
+	{regexp.MustCompile(`^o2fa (log clear|reset --backups|secrets-file (seal|mirror|mirror --accept))$`), "", 2},
+	{regexp.MustCompile(`^o2fa backup create --to`), "mkdir usb", 0},
+	{regexp.MustCompile(`^o2fa backup (verify|restore) ~/usb`), "mkdir usb; o2fa backup create --to usb/o2fa.backup", 0},
+	{regexp.MustCompile(`^o2fa backup restore ~/usb`), "", 2},
+	{regexp.MustCompile(`^o2fa backup restore [0-9]`), "", 2}, // asks before it looks
+	{regexp.MustCompile(`^o2fa backup restore --yes [0-9]`), "", 3},
 }
 
 // TestExamplesRun carries out every example of the help as a shell does.

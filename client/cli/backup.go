@@ -48,7 +48,7 @@ func backupCreateCommand() *command.Command {
 		Long: `It is read back, record by record, before it counts. FILE is a new file
 anywhere: it opens with the same passphrase, recovery code or key file; with the
 keyring on this machine only.`,
-		Example: "o2fa backup create\no2fa backup create --to /mnt/usb/o2fa.backup",
+		Example: "o2fa backup create\no2fa backup create --to ~/usb/o2fa.backup",
 		Flags:   []command.Flag{{Name: "to", Default: "", Value: "FILE", Usage: "write it there, and not among the others"}},
 		Run:     runBackupCreate,
 	}
@@ -63,7 +63,7 @@ func backupVerifyCommand() *command.Command {
 		Long: `The seal has to cover every byte, each record has to open, and each entry has to
 yield a code. Nothing is changed. Without a name it is the newest; the beginning
 of a name will do. It asks for the passphrase of then, if that is another one.`,
-		Example:  "o2fa backup verify\no2fa backup verify --all\no2fa backup verify /mnt/usb/o2fa.backup",
+		Example:  "o2fa backup verify\no2fa backup verify --all\no2fa backup verify ~/usb/o2fa.backup",
 		Flags:    []command.Flag{{Name: "all", Short: "a", Default: false, Usage: "verify each backup"}},
 		MaxArgs:  1,
 		Complete: backupNames,

@@ -25,7 +25,7 @@ then in the profile's directory. The vault may be locked, damaged or gone.
 What was there before is kept, as a backup or beside the vault, and named. A
 counter that was used since does not go back. What secrets.json still holds is
 taken in again, but for what you had deleted.`,
-		Example: "o2fa backup restore 20261122T0015\no2fa backup restore /mnt/usb/o2fa.backup\no2fa backup restore --yes 20261122T0015",
+		Example: "o2fa backup restore 20261122T0015\no2fa backup restore ~/usb/o2fa.backup\no2fa backup restore --yes 20261122T0015",
 		Flags:   []command.Flag{{Name: "yes", Short: "y", Default: false, Usage: "do not ask"}},
 		MinArgs: 1, MaxArgs: 1,
 		Complete: backupNames,

@@ -179,7 +179,7 @@ func TestSecretsFileThatComesAndGoes(t *testing.T) {
 		d.Add(t, "MFRGGZDFMZTWQ2LK", "new")
 		untilOr(t, func() bool { b, _ := os.ReadFile(real); return strings.Contains(string(b), "new") }, func() { t.Error("not through the link") })
 		removeEntry(t, d, "new")
-		waitFile(t, real, string(fileOf(secretA, "a", secretB, "b", secretC, "c")))
+		waitFile(t, real, fileOf(secretA, "a", secretB, "b", secretC, "c"))
 		if err := os.RemoveAll(dir); err != nil {
 			t.Fatal(err)
 		}

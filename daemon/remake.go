@@ -32,6 +32,9 @@ func (d *Daemon) postBackupRemake(r *http.Request) (any, error) {
 	}
 	reply := ipc.BackupRemade{Removed: []string{}}
 	err := d.keeper.use(r.Context(), func(v *vault.Vault) error { return d.remake(r.Context(), v, &reply) })
+	if err == nil && reply.Backup != nil {
+		d.note(r.Context(), event{What: ipc.LogBackup, Detail: "remake"})
+	}
 	return reply, err
 }
 

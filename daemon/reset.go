@@ -25,6 +25,7 @@ func (d *Daemon) getReset(r *http.Request) (any, error) {
 	c := &clearing{}
 	k := d.keeper
 	c.foresee(k.files.vault)
+	c.removed(d.sealedIdentity()...)
 	switch h := k.holding(); {
 	case h.item == certain:
 		c.removed(h.itemText())
@@ -47,10 +48,11 @@ func (d *Daemon) postReset(r *http.Request) (any, error) {
 		return nil, err
 	}
 	d.log.Info("asked to reset", "vault", req.Vault)
-	c := &clearing{}
+	c, sealed := &clearing{}, d.sealedIdentity()
 	if err := d.keeper.reset(context.WithoutCancel(r.Context()), req.Vault, c); err != nil {
 		return nil, err
 	}
+	c.removed(sealed...)
 	for _, path := range d.backupFiles(req.Backups) {
 		c.remove(path)
 	}
@@ -144,6 +146,25 @@ func (d *Daemon) purpose(name string) string {
 	return ""
 }
 
+// sealedIdentity names open2fa's UUID where it goes with the vault and stays
+// nowhere else in the profile: none if it does not, or if there is no vault.
+func (d *Daemon) sealedIdentity() []string {
+	data, inFile, fileErr := d.intake.uuid.read()
+	clear(data)
+	v := d.keeper.openVault()
+	if v == nil {
+		if _, err := os.Lstat(d.keeper.files.vault); err != nil || data != nil {
+			return nil
+		}
+		return []string{"open2fa's UUID, if it was sealed: the vault is not open to look"}
+	}
+	uuid, ok, err := d.intake.uuid.stored(v)
+	if err == nil && !ok || data != nil && fileErr == nil && inFile == uuid {
+		return nil
+	}
+	return []string{"open2fa's UUID, which is in the vault alone and opens the whole account; to keep it: o2fa info -s"}
+}
+
 // clearing collects what a reset removes and what it leaves.
 type clearing struct {
 	gone []string
@@ -154,7 +175,7 @@ func (c *clearing) reply() ipc.ResetReply {
 	return ipc.ResetReply{Removed: append([]string{}, c.gone...), Left: append([]ipc.Left{}, c.left...)}
 }
 
-func (c *clearing) removed(what string) { c.gone = append(c.gone, what) }
+func (c *clearing) removed(what ...string) { c.gone = append(c.gone, what...) }
 
 // leave notes what stays. failed says that it was to go.
 func (c *clearing) leave(what, why string, failed bool) {

@@ -274,3 +274,50 @@ func TestResetOfABusyDaemon(t *testing.T) {
 	crowd.Wait()
 	wantNothing(t, d, reply)
 }
+
+// TestResetTellsOfTheUUID: mode seal leaves open2fa's UUID in the vault alone, and
+// with that it goes. Where the file is there still, it stays.
+func TestResetTellsOfTheUUID(t *testing.T) {
+	d := furnished(t)
+	told := func() string {
+		plan, err := d.Client.ResetPlan(t.Context(), ipc.ResetRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(plan.Removed, func(what string) bool { return strings.Contains(what, "UUID") })
+		if i < 0 {
+			return ""
+		}
+		return plan.Removed[i]
+	}
+	set := func(mode string) {
+		if _, err := d.Client.SetSecretsFile(t.Context(), ipc.SecretsFileRequest{Mode: mode}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text := told(); text != "" {
+		t.Errorf("without a UUID: %q", text)
+	}
+	file := filepath.Join(d.Profile.Dir, "open2fa.uuid")
+	write(t, file, "0e4742ef-780b-406d-8651-7766cf67be3f")
+	set(ipc.ModeWatch)
+	if text := told(); text != "" {
+		t.Errorf("with the file: %q", text)
+	}
+	set(ipc.ModeSeal)
+	if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("the file: %v", err)
+	}
+	if text := told(); !strings.Contains(text, "in the vault alone") || !strings.Contains(text, "o2fa info -s") {
+		t.Errorf("sealed: %q", text)
+	}
+	check(t, second(d.Client.Lock(t.Context())))
+	if text := told(); !strings.Contains(text, "if it was sealed") {
+		t.Errorf("sealed, and the vault locked: %q", text)
+	}
+	check(t, second(d.Client.Unlock(t.Context(), ipc.UnlockRequest{})))
+	reply := reset(t, d, vaultID(t, d))
+	if !slices.ContainsFunc(reply.Removed, func(what string) bool { return strings.Contains(what, "in the vault alone") }) {
+		t.Errorf("removed: %q", reply.Removed)
+	}
+}

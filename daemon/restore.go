@@ -59,6 +59,7 @@ func (d *Daemon) postBackupRestore(r *http.Request) (any, error) {
 	if err := d.restore(context.WithoutCancel(r.Context()), s, req.Seen, &reply); err != nil {
 		return nil, err
 	}
+	d.note(r.Context(), event{What: ipc.LogFromBackup}) // in the restored vault: that of before is kept as it was
 	reply.State, _, _ = d.keeper.status()
 	return reply, nil
 }
@@ -282,80 +283,6 @@ func (d *Daemon) replaceVault(ctx context.Context, s *staged, seen string, now *
 		return writeProblem(err, s.target, "nothing was restored", "free some space there, then try again")
 	}
 	return nil
-}
-
-// adopt takes over what must not go back with the entries: counters, and which
-// rows of secrets.json are known.
-func (d *Daemon) adopt(s *staged, now *vault.Vault, reply *ipc.BackupRestored) error {
-	v, err := vault.Open(s.path, vault.Options{Now: d.now})
-	if err != nil {
-		return err
-	}
-	defer v.Close()
-	if err := v.Unlock(s.slot, s.key); err != nil {
-		return err
-	}
-	if now != nil && now.ID() != v.ID() {
-		now = nil
-	}
-	if now != nil {
-		if reply.Counters, err = v.RaiseCounters(now); err != nil {
-			return err
-		}
-	}
-	rows, err := restoredRows(v, now)
-	if err == nil {
-		err = v.Update("", func(tx *vault.Tx) error {
-			// A mirror begins anew, and so takes nothing away on either side.
-			return errors.Join(tx.PutMeta(metaRows, rows), tx.PutMeta(metaFile, nil), tx.PutMeta(metaMirror, nil))
-		})
-	}
-	return errors.Join(err, v.Close())
-}
-
-// restoredRows returns the record of the rows of secrets.json for a vault that
-// was restored in the place of now, nil where that cannot be read.
-//
-// A row that the vault of now has and whose entry was deleted there stays known:
-// it would bring the entry back. One that only the restored vault knows, by its
-// secret, left the file since, and is forgotten: a file that is kept equal to the
-// vault would take the restored entry away again. All others are looked at
-// anew, which finds entries that are there already.
-func restoredRows(v, now *vault.Vault) ([]byte, error) {
-	if now == nil {
-		return nil, nil
-	}
-	old, err := v.Meta(metaRows)
-	if err != nil {
-		return nil, err
-	}
-	last, err := now.Meta(metaRows)
-	if err != nil {
-		return nil, err
-	}
-	var rows []byte
-	known, taken := map[[16]byte]bool{}, map[[32]byte]bool{}
-	for _, seen := range parseRows(last) {
-		known[seen.Secret] = true
-		e, err := now.Summary(seen.Entry)
-		if err != nil && !errors.Is(err, vault.ErrNotFound) {
-			return nil, err
-		}
-		if err == nil && e.Trashed == 0 {
-			continue
-		}
-		if e, err = v.Summary(seen.Entry); err == nil && e.Trashed == 0 {
-			continue // it is restored: the old record has its row
-		}
-		taken[[32]byte(append(seen.Secret[:], seen.Name[:]...))] = true
-		rows = appendSeen(rows, seen)
-	}
-	for _, seen := range parseRows(old) {
-		if known[seen.Secret] && !taken[[32]byte(append(seen.Secret[:], seen.Name[:]...))] {
-			rows = appendSeen(rows, seen)
-		}
-	}
-	return rows, nil
 }
 
 // keep keeps the vault of now: as a backup, which is verified, else under

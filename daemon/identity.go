@@ -46,6 +46,12 @@ func (identity) stored(v *vault.Vault) (uuid syncapi.UUID, ok bool, err error) {
 	return syncapi.UUID(record), true, nil
 }
 
+// putUUID stores the UUID. The file may go right after that, so a backup is due.
+func putUUID(tx *vault.Tx, uuid syncapi.UUID) error {
+	tx.Renew()
+	return tx.PutMeta(metaUUID, uuid[:])
+}
+
 // take takes the file's UUID into the vault, if that has none, or another one is
 // to be replaced. With remove the file goes when the vault has been read back.
 func (i identity) take(v *vault.Vault, replace, remove bool) error {
@@ -74,7 +80,7 @@ func (i identity) take(v *vault.Vault, replace, remove bool) error {
 	}
 	switch {
 	case !ok || replace && have != uuid:
-		err = v.Update("", func(tx *vault.Tx) error { return tx.PutMeta(metaUUID, uuid[:]) })
+		err = v.Update("", func(tx *vault.Tx) error { return putUUID(tx, uuid) })
 	case have != uuid:
 		return errAnotherUUID
 	case remove: // stored, and perhaps not on the disk yet: see seal

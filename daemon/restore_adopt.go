@@ -99,7 +99,7 @@ func (i identity) stays(v, now *vault.Vault) (put func(*vault.Tx) error, err err
 	}
 	_, has, err := i.stored(v)
 	if err == nil && !has {
-		put = func(tx *vault.Tx) error { return tx.PutMeta(metaUUID, uuid[:]) }
+		put = func(tx *vault.Tx) error { return putUUID(tx, uuid) }
 	}
 	return put, err
 }

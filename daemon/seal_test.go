@@ -3,6 +3,7 @@ package daemon_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -251,4 +252,40 @@ func TestNoUUIDIsLeftAlone(t *testing.T) {
 		t.Errorf("%+v", reply)
 	}
 	waitFile(t, path, "none")
+}
+
+// TestUUIDOutlivesARestore: the vault may be the only place of the UUID. A backup
+// from before it was taken in is no backup of it, and does not take it away.
+func TestUUIDOutlivesARestore(t *testing.T) {
+	d := daemontest.New(t)
+	put(t, d, row{secretA, "a"})
+	d.Start(t)
+	waitNames(t, d, "a")
+	before, err := d.Client.CreateBackup(t.Context(), ipc.BackupCreateRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(d.Profile.Dir, "open2fa.uuid"), []byte(uuidA), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if reply := mode(t, d, "seal"); reply.UUIDProblem != "" || !slices.Equal(reply.UUID, []string{"vault"}) {
+		t.Fatalf("%+v", reply)
+	}
+	req := ipc.BackupRequest{Path: before.Backup.Path}
+	plan, err := d.Client.CompareBackup(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done, err := d.Client.RestoreBackup(t.Context(), ipc.BackupRestoreRequest{BackupRequest: req, Seen: plan.Seen})
+	if err != nil || done.Kept == "" || done.Kept == before.Backup.Path {
+		t.Errorf("%+v, %v, want another backup, with the UUID", done, err)
+	}
+	s, err := d.Client.Status(t.Context())
+	if err != nil || s.Account == nil || s.Account.UUID != "0..." {
+		t.Errorf("%+v, %v", s.Account, err)
+	}
+	rows, err := d.Client.Log(t.Context(), 10, "", 0)
+	if err != nil || !slices.ContainsFunc(rows.Rows, func(r ipc.LogRow) bool { return r.What == ipc.LogFromBackup }) {
+		t.Errorf("%+v, %v, want a row of the restore", rows, err)
+	}
 }

@@ -33,6 +33,7 @@ type Tx struct {
 	history map[ID]uint64                // number of the next version
 	live    int                          // changes of the counts
 	trashed int
+	renewed bool   // Renew was called
 	plain   []byte // one buffer for all plaintexts, wiped at the end
 }
 

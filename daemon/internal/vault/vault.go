@@ -24,8 +24,8 @@ import (
 type Options struct {
 	Now     func() time.Time // the clock; nil means time.Now
 	Waiting Waiting          // rows for the log that go with the next change; nil: there are never any
-	// Changed, if set, is called after each change of entries or key slots that
-	// was stored. It must neither wait nor use the Vault.
+	// Changed, if set, is called after each change of entries or key slots, or
+	// that Renew made count, that was stored. It must neither wait nor use the Vault.
 	Changed func()
 }
 

@@ -38,6 +38,20 @@ func (d *Daemon) lock(ctx context.Context, why ipc.LockReason) error {
 	return err
 }
 
+// forgetting serves a request that opens a backup. Where the vault was locked that
+// leaves in memory what no lock would: so another image takes the place of this
+// one when the reply is sent.
+func (d *Daemon) forgetting(act func(*http.Request) (any, error)) func(*http.Request) (any, error) {
+	return func(r *http.Request) (any, error) {
+		reply, err := act(r)
+		state, _, _ := d.keeper.status()
+		if state == ipc.StateLocked && d.autolock.lockedBy() != "" && !d.keeper.unlockedNow() {
+			d.leave()
+		}
+		return reply, err
+	}
+}
+
 // beforeLock ends what still needs the vault key. Each part is bounded in time by
 // itself: a lock does not wait for a slow disk for ever.
 func (d *Daemon) beforeLock(ctx context.Context) {

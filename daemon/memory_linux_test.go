@@ -51,6 +51,24 @@ func TestNothingIsLeftAfterLock(t *testing.T) {
 	}
 	s.run("lock")
 	s.look("locked after a refused entry")
+
+	// A backup is opened while the vault is locked. What serves after the reply is
+	// another image.
+	s.passphraseFile()
+	pid, file := s.pid(), filepath.Join(s.home, "to.backup")
+	if err := os.Rename(s.newestBackup(), file); err != nil {
+		t.Fatal(err)
+	}
+	for _, call := range [][]string{{"backup", "verify", file}, {"backup", "restore", "--yes", file}} {
+		s.run(call...)
+		if status := s.run("status"); !strings.Contains(status, "State: locked") {
+			t.Fatalf("%q: not locked:\n%s", call, status)
+		}
+		s.look("locked after " + call[1])
+	}
+	if s.pid() != pid {
+		t.Error("another process serves: this shows nothing")
+	}
 }
 
 // scene is a profile that is used, and all that is known of its secrets.
@@ -119,7 +137,7 @@ func (s *scene) passphrase() {
 	if err := os.WriteFile(file, []byte(pass+"\n"), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
-	s.env = append(s.env, "O2FA_PASSPHRASE_FILE="+file) // for the command line: the daemon runs already
+	s.passphraseFile()
 	s.run("key", "add", "passphrase")
 	code := regexp.MustCompile(`[0-9A-Z]{5}(-[0-9A-Z]{1,5})+`).FindString(s.run("key", "add", "recovery"))
 	if code == "" {
@@ -131,6 +149,21 @@ func (s *scene) passphrase() {
 	s.slotKey("third", keystore.TypePassphrase, keystore.NewPassphrase(secret.Copy([]byte(pass)), keystore.DefaultCost()))
 	s.slotKey("fourth", keystore.TypeRecovery, keystore.NewRecovery(secret.Copy([]byte(code))))
 	s.run("lock")
+}
+
+// passphraseFile gives the passphrase to the command line: the daemon runs already.
+func (s *scene) passphraseFile() {
+	s.env = append(s.env, "O2FA_PASSPHRASE_FILE="+filepath.Join(s.home, "pass"))
+}
+
+// newestBackup returns the path of the newest backup.
+func (s *scene) newestBackup() string {
+	s.t.Helper()
+	paths, err := filepath.Glob(s.file("backups/*.backup"))
+	if err != nil || len(paths) == 0 {
+		s.t.Fatalf("no backup: %v", err)
+	}
+	return slices.Max(paths)
 }
 
 // slotKeys adds the keys of a vault that a key file opens.

@@ -36,7 +36,7 @@ func (t *shownText) add(texts ...string) {
 // point is what a daemon costs at one step.
 type point struct {
 	step, entries, trashed int
-	rssKB, files, threads  int
+	anonKB, files, threads int // anonKB is memory of its own, without the files that it has mapped
 	vaultKB                int64
 	pid                    int
 }
@@ -71,7 +71,7 @@ func (s *soak) milestone() {
 	p := s.measure(tenth == 1 || tenth > soakCalm)
 	s.points = append(s.points, p)
 	s.Logf("step %5d, %3.0f s: %3d entries, %3d in the trash, vault.db %4d KiB, daemon %5d KiB, %2d files, %2d threads",
-		p.step, time.Since(s.began).Seconds(), p.entries, p.trashed, p.vaultKB, p.rssKB, p.files, p.threads)
+		p.step, time.Since(s.began).Seconds(), p.entries, p.trashed, p.vaultKB, p.anonKB, p.files, p.threads)
 }
 
 // measure looks what the daemon costs, when it rests or as it is.
@@ -94,7 +94,7 @@ func (s *soak) measure(rested bool) point {
 		n, _ := strconv.Atoi(string(m[1]))
 		return n
 	}
-	p.rssKB, p.threads = field("VmRSS"), field("Threads")
+	p.anonKB, p.threads = field("RssAnon"), field("Threads")
 	if files, err := os.ReadDir(proc + "/fd"); err == nil {
 		p.files = len(files) // root alone may look
 	}
@@ -156,8 +156,7 @@ func (s *soak) flat() {
 		if !rested {
 			continue
 		}
-		mapped := max(0, int(last.vaultKB-before.vaultKB)) // vault.db is mapped
-		if last.rssKB > before.rssKB+growthKB+mapped || last.files > before.files+growthFiles || last.threads > before.threads+growthThreads {
+		if last.anonKB > before.anonKB+growthKB || last.files > before.files+growthFiles || last.threads > before.threads+growthThreads {
 			s.fail("the daemon has grown: %+v, then %+v", before, last)
 		}
 	}

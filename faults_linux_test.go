@@ -24,6 +24,7 @@ func TestFaults(t *testing.T) {
 	}{
 		{"disk_full", diskFull},
 		{"secrets_file_on_a_full_disk", fileOnFullDisk},
+		{"backup_on_a_full_disk", backupOnFullDisk},
 		{"start_on_a_full_disk", startOnFullDisk},
 		{"first_start_on_a_full_disk", firstStartOnFullDisk},
 		{"read_only_mount", readOnlyMount},

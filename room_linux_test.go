@@ -22,6 +22,9 @@ const nobody = 12345
 // smallDisk is the size of the room's full disk, in bytes.
 const smallDisk = 512 << 10
 
+// tightDisk is the size of the disk on which backups have room at first, in bytes.
+const tightDisk = 4 << 20
+
 // Environment of the test binary on its way into a room.
 const (
 	envRoom  = "O2FA_TEST_ROOM"  // the room's directory
@@ -33,6 +36,7 @@ const (
 type room struct {
 	dir   string // for everything else
 	small string // a file system of smallDisk bytes
+	tight string // one of tightDisk bytes
 	open  string // a directory that can be written
 	view  string // the same directory, mounted read-only
 }
@@ -73,7 +77,7 @@ func house(t *testing.T) (inRoom func(*testing.T, func(*testing.T, *room))) {
 
 func roomAt(dir string) *room {
 	in := func(name string) string { return filepath.Join(dir, name) }
-	return &room{dir: dir, small: in("small"), open: in("open"), view: in("view")}
+	return &room{dir: dir, small: in("small"), tight: in("tight"), open: in("open"), view: in("view")}
 }
 
 // copyProgram copies what the other user shall run, and gives it to him: a
@@ -107,7 +111,7 @@ func sendInside(t *testing.T, house string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"", "small", "open", "view", "tmp"} {
+	for _, name := range []string{"", "small", "tight", "open", "view", "tmp"} {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(path, 0o700); err != nil {
 			t.Fatal(err)
@@ -150,6 +154,7 @@ func enterRoom(t *testing.T, r *room) {
 		data           string
 	}{
 		{"tmpfs", r.small, "tmpfs", unix.MS_NOSUID | unix.MS_NODEV, fmt.Sprintf("size=%d,mode=0700,uid=%d,gid=%d", smallDisk, nobody, nobody)},
+		{"tmpfs", r.tight, "tmpfs", unix.MS_NOSUID | unix.MS_NODEV, fmt.Sprintf("size=%d,mode=0700,uid=%d,gid=%d", tightDisk, nobody, nobody)},
 		{listed, "/etc/passwd", "", unix.MS_BIND, ""},
 		{r.open, r.view, "", unix.MS_BIND, ""},
 		{"", r.view, "", unix.MS_BIND | unix.MS_REMOUNT | unix.MS_RDONLY, ""},

@@ -238,7 +238,14 @@ func (b *backups) make(ctx context.Context, v *vault.Vault) (made backup.Info, r
 
 // write writes a backup that shall have that name.
 func (b *backups) write(ctx context.Context, v *vault.Vault, f *os.File, name string) error {
-	_, err := v.WriteBackup(&cancelled{ctx, f}, vault.Manifest{Name: name, Made: b.now().UnixMilli(), Release: o2fa.Version()})
+	info, err := os.Stat(b.keeper.files.vault)
+	if err == nil { // else its copy tells what is wrong
+		err = roomFor(filepath.Dir(f.Name()), info.Size())
+	}
+	if errors.Is(err, errTight) {
+		return err
+	}
+	_, err = v.WriteBackup(&cancelled{ctx, f}, vault.Manifest{Name: name, Made: b.now().UnixMilli(), Release: o2fa.Version()})
 	return err
 }
 
@@ -345,6 +352,8 @@ func writeProblem(err error, place, so, hint string) error {
 	switch {
 	case errors.Is(err, vault.ErrLocked), errors.Is(err, vault.ErrClosed):
 		return &ipc.Error{Code: ipc.CodeLocked, Message: "the vault was locked meanwhile: " + so, Hint: "o2fa unlock"}
+	case errors.Is(err, errTight):
+		return &ipc.Error{Code: ipc.CodeDiskFull, Message: "there is too little room on the disk that holds " + place + ": " + so, Hint: hint}
 	case errors.Is(err, vault.ErrDiskFull):
 		return &ipc.Error{Code: ipc.CodeDiskFull, Message: "the disk that holds " + place + " is full: " + so, Hint: hint}
 	case errors.Is(err, vault.ErrReadOnly):

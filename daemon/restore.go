@@ -107,6 +107,9 @@ func copyInto(ctx context.Context, f *os.File, path string) error {
 		return err
 	}
 	defer in.Close()
+	if err := roomFor(filepath.Dir(f.Name()), info.Size()); err != nil {
+		return err
+	}
 	_, err = io.Copy(&cancelled{ctx, f}, in)
 	return err
 }

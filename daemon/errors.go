@@ -115,6 +115,9 @@ func noKeyring(err error) string {
 // noKeyringHint names the two ways on where no keyring answers.
 const noKeyringHint = "o2fa init --keystore passphrase, or o2fa init --keystore keyfile"
 
+// noKeyringSlotHint names them where there is a vault.
+const noKeyringSlotHint = "o2fa key add passphrase, or o2fa key add keyfile"
+
 func wireEntries(list []vault.Summary) []ipc.Entry {
 	entries := make([]ipc.Entry, 0, len(list))
 	for _, s := range list {

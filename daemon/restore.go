@@ -160,9 +160,12 @@ func cutTo(path string, size int64) error {
 func (d *Daemon) seen(report ipc.BackupReport, state string, current *vault.Vault) string {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%s %s %d %s\n", report.Vault, state, report.Size, report.Made)
+	now, err := "", vault.ErrClosed
 	if current != nil {
-		now, err := current.State()
-		fmt.Fprintf(sum, "open %x %s %v\n", current.ID(), now, err)
+		now, err = current.State()
+	}
+	if err == nil {
+		fmt.Fprintf(sum, "open %x %s\n", current.ID(), now)
 	} else if info, err := os.Stat(d.keeper.files.vault); err == nil {
 		fmt.Fprintf(sum, "closed %d %d\n", info.Size(), info.ModTime().UnixNano())
 	}

@@ -9,9 +9,9 @@ import (
 
 // Reasons why a row stays in a file that is to be emptied.
 const (
-	keptKeys    = "kept: it has keys besides secret and name, which would be lost"
-	keptPurged  = "kept: its entry was removed from the vault for good, and this may be its last copy"
-	keptAnother = "kept: the vault has another secret for it"
+	keptKeys    = "it has keys besides secret and name, which would be lost"
+	keptPurged  = "its entry was removed from the vault for good, and this may be its last copy"
+	keptAnother = "the vault has another secret for it"
 )
 
 // seal takes the file in, and then empties it of every row whose secret it has

@@ -166,7 +166,7 @@ func (k *keeper) applySlots(ctx context.Context, v *vault.Vault, c slotChange, r
 			return err
 		}
 		if made, err = k.createIn(ctx, c.add, given{pass: c.pass, credential: c.name, spare: c.spare}, v.ID()); err != nil {
-			return err
+			return k.noSlotFor(err)
 		}
 		defer made.key.Wipe()
 		add = []vault.NewSlot{{ID: made.header.ID, Header: made.header.Encode(), Key: made.key}}
@@ -181,6 +181,18 @@ func (k *keeper) applySlots(ctx context.Context, v *vault.Vault, c slotChange, r
 		if removeErr := made.store.Remove(context.WithoutCancel(ctx), made.header); removeErr != nil {
 			k.log.Warn("removing the key of a slot that was not added", "error", removeErr.Error())
 		}
+	}
+	return err
+}
+
+// noSlotFor gives the failure of a keyring the hints that are for a vault that
+// there is: "o2fa init" makes no second one.
+func (k *keeper) noSlotFor(err error) error {
+	switch {
+	case errors.Is(err, keystore.ErrUnavailable):
+		return &ipc.Error{Code: ipc.CodeKeystore, Message: noKeyring(err), Hint: noKeyringSlotHint}
+	case errors.Is(err, keystore.ErrKeyringLocked):
+		return &ipc.Error{Code: ipc.CodeKeystore, Message: k.problemOf(err).Message, Hint: "unlock the keyring, then o2fa key add keyring; without one: " + noKeyringSlotHint}
 	}
 	return err
 }

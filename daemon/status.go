@@ -152,6 +152,14 @@ func warnings(s ipc.Status) []ipc.Warning {
 // keyOf names the key of a slot that needs nobody.
 func keyOf(s ipc.Slot) string { return cmp.Or(s.Path, "the key in the OS keyring") }
 
+// leftAlone says how many rows of secrets.json were not dealt with.
+func leftAlone(rows int) string {
+	if rows == 1 {
+		return "1 row that was left alone"
+	}
+	return fmt.Sprintf("%d rows that were left alone", rows)
+}
+
 // fileWarnings are about secrets.json. Removing it is suggested only when no
 // row is known to be nowhere else.
 func fileWarnings(s ipc.Status) []ipc.Warning {
@@ -166,7 +174,7 @@ func fileWarnings(s ipc.Status) []ipc.Warning {
 		list = append(list, ipc.Warning{Code: "secrets_file", Message: f.Path + " and the vault are not kept equal: " + f.Problem, Hint: "o2fa secrets-file"})
 	case len(f.Rejected) > 0:
 		list = append(list, ipc.Warning{Code: "plaintext", Hint: "o2fa secrets-file",
-			Message: fmt.Sprintf("%s still holds secrets in clear, and %d rows that could not be taken in", f.Path, len(f.Rejected))})
+			Message: fmt.Sprintf("%s still holds secrets in clear, and %s", f.Path, leftAlone(len(f.Rejected)))})
 	case f.Mode == ipc.ModeMirror:
 		list = append(list, ipc.Warning{Code: "plaintext", Message: f.Path + " holds secrets in clear, as the mode mirror wants it", Hint: "o2fa secrets-file"})
 	case f.Problem == "" && f.Rows > 0 && !f.NeedLook:

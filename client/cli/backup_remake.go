@@ -77,7 +77,11 @@ func (a *agent) offerRemake(ctx context.Context, old []string) error {
 	if hint != "" {
 		return nil
 	}
-	yes, err := a.inv.Confirm(ctx, "Put a new backup in their place? What they held before is gone then. (y/n): ")
+	question := "Put a new backup in their place? What they alone hold is gone then. (y/n): "
+	if len(old) == 1 {
+		question = "Put a new backup in its place? What it alone holds is gone then. (y/n): "
+	}
+	yes, err := a.inv.Confirm(ctx, question)
 	if err != nil || !yes {
 		return err
 	}

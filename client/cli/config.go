@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/o2fa/o2fa/client"
@@ -37,10 +38,12 @@ func configCommand() *command.Command {
   unlock           what opens the vault after a lock: any key slot, or only what
                    a person types: auto, passphrase
 
-The daemon follows the file: a change counts at once, whoever makes it. A file
-with a mistake changes nothing, and "o2fa status" shows the line. O2FA_KEYSTORE
-and O2FA_PASSPHRASE_FILE win over it.`,
+"o2fa config set lock_idle 10m" changes a setting, "o2fa config unset lock_idle"
+takes it back. The daemon follows the file: a change counts at once, whoever
+makes it. A file with a mistake changes nothing, and "o2fa status" shows the
+line. O2FA_KEYSTORE and O2FA_PASSPHRASE_FILE win over it.`,
 		Example: "o2fa config\no2fa config --json",
+		Unknown: settingCalls,
 		Run:     runConfig,
 		Sub: []*command.Command{
 			{
@@ -86,6 +89,18 @@ and O2FA_PASSPHRASE_FILE win over it.`,
 
 // settingKeys are the keys as shells complete them; the daemon decides.
 var settingKeys = [...]string{"backups", "keystore", "lock_after", "lock_idle", "lock_on", "log", "min_valid", "passphrase_file", "pinentry", "secrets_file", "trash_days", "unlock"}
+
+// settingCalls are the hints for words that are no command of config: "o2fa config
+// lock_idle 10m" means a setting.
+func settingCalls(words []string) []string {
+	switch {
+	case !slices.Contains(settingKeys[:], words[0]):
+		return []string{"o2fa help config"}
+	case len(words) == 1:
+		return []string{"o2fa config get " + words[0]}
+	}
+	return []string{"o2fa config set " + words[0] + " " + orPlaceholder("VALUE", words[1:]...)}
+}
 
 // completeSetting completes a key, and then the value of one that has few.
 func completeSetting(ctx context.Context, c *command.Completion) []command.Candidate {

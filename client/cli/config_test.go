@@ -63,6 +63,8 @@ func TestConfig(t *testing.T) {
 		"config set trash_days 0":            "trash_days must be a number from 1 to 3650\no2fa: hint: o2fa config\n",
 		"config set trash_days":              "o2fa config set needs more arguments: set KEY VALUE\no2fa: hint: o2fa config set --help\n",
 		"config sett trash_days 90":          "\"sett\" is no command of o2fa config\no2fa: hint: o2fa config set trash_days 90\n",
+		"config lock_idle":                   "\"lock_idle\" is no command of o2fa config\no2fa: hint: o2fa config get lock_idle\n",
+		"config lock_idle 5m":                "\"lock_idle\" is no command of o2fa config\no2fa: hint: o2fa config set lock_idle 5m\n",
 		"config set " + open2faSecret + " x": "there is no such setting\no2fa: hint: o2fa config\n",
 	} {
 		w.want(args, outcome{2, "", "o2fa: error: " + want})

@@ -155,7 +155,7 @@ func (a *agent) init(ctx context.Context, req ipc.InitRequest) ([]byte, error) {
 func showInit(hand *handout, r ipc.InitReply, passphrase string) {
 	inv := hand.inv
 	hand.say("Made the vault %s\n", command.Escape(r.Vault.Path))
-	for _, slot := range r.Vault.Slots {
+	for _, slot := range byKind(r.Vault.Slots) {
 		hand.say("Opened by: %s\n", slotText(slot))
 	}
 	if r.Taken > 0 {

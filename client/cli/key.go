@@ -126,10 +126,22 @@ func runKeyList(ctx context.Context, inv *command.Invocation) error {
 
 func slotsTable(slots []ipc.Slot) table {
 	t := table{gap: 2, columns: []column{{title: "Kind"}, {title: "Opens the vault", cut: true, rank: 1}, {title: "Id"}}}
-	for _, s := range slots {
+	for _, s := range byKind(slots) {
 		t.add(command.Escape(s.Type), slotMeaning(s), command.Escape(s.ID[:min(len(s.ID), shortDigits)]))
 	}
 	return t
+}
+
+// slotOrder is the order in which slots are shown: what is used every day first,
+// the way out last.
+var slotOrder = [...]string{"keyring", slotCredential, slotKeyfile, keystorePassphrase, slotRecovery}
+
+// byKind returns slots as they are shown; the vault has them in that of their
+// random ids.
+func byKind(slots []ipc.Slot) []ipc.Slot {
+	return slices.SortedStableFunc(slices.Values(slots), func(a, b ipc.Slot) int {
+		return slices.Index(slotOrder[:], a.Type) - slices.Index(slotOrder[:], b.Type)
+	})
 }
 
 // slotMeaning says what a person has to do for a slot to open the vault.

@@ -98,7 +98,7 @@ func showVault(inv *command.Invocation, s ipc.Status) {
 	if s.State == ipc.StateReady && s.Vault.Trashed > 0 {
 		inv.Printf("In the trash: %s\n", plural(s.Vault.Trashed, "entry", "entries"))
 	}
-	for _, slot := range s.Vault.Slots {
+	for _, slot := range byKind(s.Vault.Slots) {
 		inv.Printf("Opened by: %s\n", slotText(slot))
 	}
 }
@@ -162,6 +162,8 @@ func slotText(slot ipc.Slot) string {
 	switch slot.Type {
 	case slotKeyfile:
 		text = "key file"
+	case slotRecovery:
+		text = "recovery code"
 	case slotCredential:
 		text = "systemd credential " + command.Escape(slot.Credential)
 	}
@@ -198,7 +200,7 @@ func showSecretsFile(inv *command.Invocation, f *ipc.SecretsFileStatus) {
 	}
 	shown := f.Rejected[:min(len(f.Rejected), maxRejected)]
 	for _, row := range shown {
-		inv.Printf("  row %d was rejected: %s\n", row.Position, command.Escape(row.Reason))
+		inv.Printf("  row %d was left alone: %s\n", row.Position, command.Escape(row.Reason))
 	}
 	if more := len(f.Rejected) - len(shown); more > 0 {
 		inv.Printf("  and %d more: o2fa status --json\n", more)

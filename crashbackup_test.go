@@ -3,7 +3,9 @@ package o2fa_test
 import (
 	"context"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -16,7 +18,8 @@ const entriesBackingUp = 2000
 
 // crashBackingUp kills daemons that make a backup, remove old ones, or restore
 // one: afterwards the vault is the old one or the restored one, whole, and every
-// backup that there is verifies.
+// backup that there is verifies. Half of the kills come at a random instant, the
+// others as soon as a file has got its name.
 func crashBackingUp(t *testing.T, rng *rand.Rand, kills int) {
 	p, l := newPlace(t), newLedger(rng.Uint64())
 	for range entriesBackingUp {
@@ -49,13 +52,19 @@ func crashBackingUp(t *testing.T, rng *rand.Rand, kills int) {
 		before := p.status(t, o).Vault.Entries
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		restores := n%2 == 1
-		answered := make(chan error, 1)
+		answered, renamed := make(chan error, 1), p.renamed(t, restores)
 		go func() { answered <- p.backupOrRestore(ctx, restores, made.Backup.Path) }()
 		most := 2 * whole
 		if restores {
 			most *= 6 // compares, backs up what is there, verifies, replaces
 		}
-		<-time.After(time.Duration(rng.Int64N(int64(most))))
+		if n%4 < 2 {
+			<-time.After(time.Duration(rng.Int64N(int64(most))))
+		} else {
+			for len(answered) == 0 && !renamed() { // without a pause: the answer is near
+				runtime.Gosched()
+			}
+		}
 		o.kill()
 		err := <-answered
 		cancel()
@@ -69,10 +78,12 @@ func crashBackingUp(t *testing.T, rng *rand.Rand, kills int) {
 			t.Fatal("a restore that was acknowledged is not there")
 		case err == nil:
 			outcomes["acknowledged"]++
+		case renamed():
+			outcomes["renamed, and nobody heard"]++
 		case after == before:
 			outcomes["as it was"]++
 		default:
-			outcomes["restored, and nobody heard"]++
+			t.Fatal("the vault is the restored one, and the file is that of before")
 		}
 		if list, err := p.client.Entries(t.Context(), "", true); err != nil || len(list.Entries) != after {
 			t.Fatalf("%d entries open, %v", len(list.Entries), err)
@@ -85,12 +96,40 @@ func crashBackingUp(t *testing.T, rng *rand.Rand, kills int) {
 			p.goBack(t, &made)
 		}
 	}
+	if kills >= killsBackups && outcomes["renamed, and nobody heard"] == 0 {
+		t.Error("no kill came between a file's name and the answer")
+	}
 	settings := filepath.Join(p.profile.Dir, "config.toml") // the test's own
 	if left := slices.DeleteFunc(p.leftovers(t), func(path string) bool { return path == settings }); len(left) > 0 {
 		t.Errorf("left over: %v", left)
 	}
 	o.stop(t)
 	t.Logf("a backup of %d entries takes %v; after %d kills: %v", entriesBackingUp, whole, kills, outcomes)
+}
+
+// renamed returns what says whether, since now, a backup has got its name, or
+// another file that of the vault.
+func (p *place) renamed(t *testing.T, restores bool) func() bool {
+	t.Helper()
+	newest := func() string {
+		list, err := filepath.Glob(filepath.Join(p.profile.Dir, "backups", "2*.backup"))
+		if err != nil || len(list) == 0 {
+			return ""
+		}
+		return slices.Max(list)
+	}
+	vault, err := os.Stat(p.profile.VaultFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := newest()
+	return func() bool {
+		if !restores {
+			return newest() != last
+		}
+		now, err := os.Stat(p.profile.VaultFile())
+		return err == nil && !os.SameFile(vault, now)
+	}
 }
 
 // goBack deletes what was added, for good, and backs that up.

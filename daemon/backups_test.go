@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -149,16 +150,18 @@ func TestBackupBeforeLock(t *testing.T) {
 func TestBackupsOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newInside(t, io.Discard)
+		var keep atomic.Int64
+		keep.Store(20)
+		d.backups.keep = func() int { return int(keep.Load()) }
 		runBackups(t, d)
 		addNth(t, d, 1)
 		<-time.After(time.Minute)
-		keep := 0
-		d.backups.keep = func() int { return keep }
+		keep.Store(0)
 		addNth(t, d, 2)
 		<-time.After(time.Hour)
 		d.backups.atEnd()
 		wantBackups(t, d, "off", 1)
-		keep = 2
+		keep.Store(2)
 		for n := range 4 {
 			addNth(t, d, 10+n)
 			<-time.After(time.Minute)

@@ -119,7 +119,7 @@ func (d *Daemon) relaunch(in *heritage) *Daemon {
 			err = d.cfg.Relaunch(string(text))
 		}
 	}
-	if err == nil { // on Windows: the successor serves
+	if err == nil {
 		return nil
 	}
 	d.log.Error("executing o2fad again", "error", err.Error())

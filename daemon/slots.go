@@ -111,7 +111,11 @@ func (c *slotChange) fits(slots []vault.Slot, path string) error {
 		case c.add == keystore.TypeKeyfile && slices.Contains(c.drop, slot.ID):
 			c.spare = keystore.KeyfileAt(path, h) == path
 		case c.add == keystore.TypeKeyring, c.add == keystore.TypeKeyfile, c.add == keystore.TypeCredential && h.Name == c.name:
-			return &ipc.Error{Code: ipc.CodeInvalid, Message: "the vault has a slot of that kind already", Hint: "o2fa key remove " + string(c.add) + ", then add it"}
+			hint := "o2fa key remove " + string(c.add) + ", then add it"
+			if c.add == keystore.TypeKeyfile { // which may be the only slot
+				hint = "o2fa key change keyfile"
+			}
+			return &ipc.Error{Code: ipc.CodeInvalid, Message: "the vault has a slot of that kind already", Hint: hint}
 		}
 	}
 	return nil

@@ -51,6 +51,7 @@ func wrongPassphrase(t *testing.T, r *room) {
 	}
 	p.holds(t, names)
 	o.stop(t)
+	before = snapshot(t, p.profile.Dir) // codes leave rows in the log
 	// A daemon that finds the wrong passphrase at its start says so.
 	p.env["O2FA_PASSPHRASE_FILE"] = wrong
 	o, s = p.start(t, ipc.StateLocked)
@@ -155,6 +156,7 @@ func keyringGone(t *testing.T, r *room) {
 	p.holds(t, names)
 	o.stop(t)
 	bus.Stop()
+	before = snapshot(t, p.profile.Dir) // codes leave rows in the log
 	p.withoutKeyring(t, before).stop(t)
 }
 

@@ -117,6 +117,9 @@ func (d *Daemon) guard(next http.Handler) http.Handler {
 			d.writeError(w, err)
 			return
 		}
+		if r.ContentLength != 0 && r.URL.Path != ipc.PathUnlock {
+			d.keeper.held.Store(true) // whatever it is
+		}
 		r.Body = http.MaxBytesReader(w, r.Body, ipc.MaxRequestBody)
 		next.ServeHTTP(w, r)
 	})

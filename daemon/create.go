@@ -139,6 +139,7 @@ func (k *keeper) makeSlot(ctx context.Context, n newVault, id [16]byte) (slotKey
 	with := given{pass: n.pass, credential: keystore.DefaultCredential}
 	if file := k.policy().passphraseFile; with.pass.Len() == 0 && file != "" && (n.kind == keystoreAuto || n.kind == keystorePassphrase) {
 		var err error
+		k.held.Store(true)
 		if with.pass, err = secret.ReadFile(file); err != nil {
 			return slotKey{}, err
 		}

@@ -244,6 +244,7 @@ func (d *Daemon) serve(ctx context.Context, in *heritage) error {
 		keyfile: d.keyfile(),
 	}, d.store, d.policy, d.log, d.now)
 	d.keeper.moved = d.autolock.moved
+	d.succeed(ctx)
 	d.keeper.screen = d.desktop.screen
 	d.intake = newIntake(p.SecretsFile(), d.keeper, d.log)
 	d.intake.took = func(n int) { d.audit.note(event{What: ipc.LogSecretsFile, Count: n}) }
@@ -375,12 +376,16 @@ func (d *Daemon) keyfile() string { return filepath.Join(d.cfg.Profile.Dir, "vau
 
 // store makes the keystore of one type, as the keeper asks for it.
 func (d *Daemon) store(t keystore.Type, g given, waiting func(bool)) (keystore.Store, error) {
+	if t != keystore.TypeKeyring || g.pass.Len() > 0 || d.cfg.Keyring != nil {
+		d.keeper.held.Store(true)
+	}
 	if d.cfg.Keyring != nil && (t == keystore.TypeKeyring || t == keystore.TypeMemory) {
 		return d.cfg.Keyring, nil
 	}
 	switch t {
 	case keystore.TypeKeyring:
-		return keystore.NewKeyring(keystore.KeyringConfig{Getenv: d.desktop.getenv, Waiting: waiting, Answered: d.keeper.late}), nil
+		return keystore.NewKeyring(keystore.KeyringConfig{Getenv: d.desktop.getenv, Waiting: waiting, Answered: d.keeper.late,
+			Reading: func() { d.keeper.held.Store(true) }}), nil
 	case keystore.TypePassphrase:
 		return keystore.NewPassphrase(g.pass, d.cfg.Cost), nil
 	case keystore.TypeKeyfile:

@@ -18,6 +18,10 @@ const (
 	envWayland = "WAYLAND_DISPLAY"
 )
 
+// maxOffered is how long what a client lends may be, in bytes: longer than any of
+// it is, and short enough to be handed over by a lock.
+const maxOffered = 1024
+
 // desktop is where the OS keyring is asked, and where it asks: as the environment
 // of the daemon says, and where that says nothing, or names a bus that has gone,
 // as a client said.
@@ -54,17 +58,46 @@ func (d *desktop) offer(ctx context.Context, o *ipc.Desktop) {
 		return
 	}
 	take := map[string]string{}
-	if strings.HasPrefix(o.Bus, "unix:") && !strings.Contains(o.Bus, ";") && o.Bus != d.getenv(envBus) && !d.answers(ctx, d.getenv) {
+	if isSocket(o.Bus) && o.Bus != d.getenv(envBus) && !d.answers(ctx, d.getenv) {
 		take[envBus] = o.Bus
 	}
 	if d.screen() == "" || take[envBus] != "" { // another bus is another session
 		take[envDisplay], take[envWayland] = o.Display, o.Wayland
 	}
+	d.take(take)
+}
+
+// adopt goes on with what the image before was lent. The environment may name that
+// bus by now: godbus's way to name one is to set it.
+func (d *desktop) adopt(ctx context.Context, o *ipc.Desktop) {
+	d.offer(ctx, o)
+	if o != nil && isSocket(o.Bus) && o.Bus == d.getenv(envBus) {
+		d.take(map[string]string{envBus: o.Bus, envDisplay: o.Display, envWayland: o.Wayland})
+	}
+}
+
+// isSocket reports whether a bus has the address of one Unix socket.
+func isSocket(bus string) bool { return strings.HasPrefix(bus, "unix:") && !strings.Contains(bus, ";") }
+
+// take keeps what can be a value.
+func (d *desktop) take(values map[string]string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for name, value := range take {
-		if !strings.ContainsFunc(value, unicode.IsControl) {
+	for name, value := range values {
+		if len(value) <= maxOffered && !strings.ContainsFunc(value, unicode.IsControl) {
 			d.offered[name] = value
 		}
 	}
+}
+
+// lent is what clients have lent, as one of them would lend it; nil if that is
+// nothing.
+func (d *desktop) lent() *ipc.Desktop {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	o := ipc.Desktop{Bus: d.offered[envBus], Display: d.offered[envDisplay], Wayland: d.offered[envWayland]}
+	if o == (ipc.Desktop{}) {
+		return nil
+	}
+	return &o
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/o2fa/o2fa/daemon/internal/keystore"
@@ -42,6 +43,10 @@ type keeper struct {
 	notice func()
 
 	turn chan struct{} // full while an attempt runs
+
+	// held says that something secret may be in this image's memory: a key, or
+	// what somebody typed.
+	held atomic.Bool
 
 	mu      sync.RWMutex // guards what follows; held for moments only
 	state   ipc.State

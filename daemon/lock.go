@@ -21,7 +21,9 @@ func (d *Daemon) postLock(r *http.Request) (any, error) {
 
 // lock takes the vault key out of the process. It is the one way for that:
 // whatever has to be sealed and stored first, is. When it returns the keys are
-// forgotten; right after that another image takes the place of this one.
+// forgotten; right after that another image takes the place of this one. An image
+// that has held nothing secret stays: the keyring's dialog, if it is open, hangs on
+// a connection of this one, and gnome-keyring takes it ill when that goes.
 func (d *Daemon) lock(ctx context.Context, why ipc.LockReason) error {
 	d.log.Info("locking", "why", string(why))
 	d.autolock.because(why)
@@ -34,7 +36,9 @@ func (d *Daemon) lock(ctx context.Context, why ipc.LockReason) error {
 	if d.keeper.unlockedNow() || err != nil && !open {
 		return err // nothing was forgotten
 	}
-	d.leave()
+	if d.keeper.held.Load() {
+		d.leave()
+	}
 	return err
 }
 

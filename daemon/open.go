@@ -200,6 +200,7 @@ func (k *keeper) tryAutomatic(ctx context.Context) error {
 	pass, file := secret.Bytes{}, p.passphraseFile
 	if file != "" {
 		var err error
+		k.held.Store(true)
 		if pass, err = secret.ReadFile(file); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,7 +38,8 @@ type Handover struct {
 	LockedAt time.Time      `json:"locked_at"`
 	Opened   handedMoment   `json:"opened"` // as lockMemory has them
 	Used     handedMoment   `json:"used"`
-	Held     []string       `json:"held,omitempty"` // who said that the screen is locked, or the machine asleep
+	Held     []string       `json:"held,omitempty"`    // who said that the screen is locked, or the machine asleep
+	Desktop  *ipc.Desktop   `json:"desktop,omitempty"` // what a client has lent
 	passed
 
 	heritage *heritage // as it stands in this process; nil before it is taken over
@@ -110,7 +112,7 @@ func (d *Daemon) leave() {
 // relaunch executes o2fad again. It returns only when that fails, with a daemon
 // that goes on in this image, locked as the next one would be.
 func (d *Daemon) relaunch(in *heritage) *Daemon {
-	h := &Handover{Format: handoverFormat, Started: d.started, Held: d.watch.held, heritage: in}
+	h := &Handover{Format: handoverFormat, Started: d.started, Held: d.watch.held, Desktop: d.desktop.lent(), heritage: in}
 	h.remember(d.autolock.remember())
 	err := h.pass()
 	if err == nil {
@@ -127,6 +129,17 @@ func (d *Daemon) relaunch(in *heritage) *Daemon {
 	cfg := d.cfg
 	cfg.Handover = h
 	return New(cfg)
+}
+
+// succeed goes on with what the image before has left to the one that serves now.
+// A desktop that was lent is looked at as if a client lent it again.
+func (d *Daemon) succeed(ctx context.Context) {
+	h := d.cfg.Handover
+	if h == nil {
+		return
+	}
+	d.desktop.adopt(ctx, h.Desktop)
+	d.keeper.held.Store(h.failed != nil) // it is the same image
 }
 
 // memoryWarnings say where keys may be found that should not be there.

@@ -267,6 +267,9 @@ func (d *Daemon) postInit(r *http.Request) (any, error) {
 
 func (d *Daemon) postUnlock(r *http.Request) (any, error) {
 	req, err := decode[ipc.UnlockRequest](r)
+	if err != nil || req.Passphrase != "" {
+		d.keeper.held.Store(true)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -41,6 +41,9 @@ type KeyringConfig struct {
 	// dialog and with false when it no longer does. On macOS and Windows that is
 	// a guess: true comes when a request has taken half a second.
 	Waiting func(waiting bool)
+	// Reading, if set, is called before the keyring is asked for a key or given
+	// one: not for its dialog, which o2fa learns nothing secret from.
+	Reading func()
 	// Answered, if set, is called when a person has answered the dialog for which
 	// a request had waited in vain: the next one meets an unlocked keyring. On
 	// Linux only.
@@ -71,6 +74,9 @@ func NewKeyring(cfg KeyringConfig) Store {
 	}
 	if cfg.Waiting == nil {
 		cfg.Waiting = func(bool) {}
+	}
+	if cfg.Reading == nil {
+		cfg.Reading = func() {}
 	}
 	if cfg.Answered == nil {
 		cfg.Answered = func() {}

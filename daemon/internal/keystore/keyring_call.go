@@ -40,6 +40,7 @@ func (k keyringStore) do(ctx context.Context, call func(context.Context) error) 
 		<-slot
 		return err
 	}
+	k.cfg.Reading()
 	return k.run(ctx, func() (func(), error) { return attach(bus) }, call)
 }
 

@@ -73,6 +73,20 @@ func (b *Bus) KillKeyring() {
 	b.keyring = nil
 }
 
+// KeyringIsContent checks that the keyring daemon runs and has met no misuse of
+// itself: gnome-keyring says so on its standard error, before it goes on or ends.
+func (b *Bus) KeyringIsContent() {
+	b.tb.Helper()
+	select {
+	case <-b.keyring.done:
+		b.tb.Errorf("gnome-keyring-daemon has ended: %s", b.keyring.output())
+	default:
+		if said := b.keyring.output(); strings.Contains(said, "CRITICAL") {
+			b.tb.Errorf("gnome-keyring-daemon says %s", said)
+		}
+	}
+}
+
 // FreezeKeyring stops the keyring daemon without ending it: it has its name on
 // the bus and never answers. ThawKeyring lets it go on.
 func (b *Bus) FreezeKeyring() { b.keyring.freeze(b.tb) }

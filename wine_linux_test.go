@@ -50,7 +50,7 @@ func TestPackagesWine(t *testing.T) {
 // programs built for it.
 type wine struct {
 	dir     string   // of all that follows
-	bin     string   // o2fa, o2fad, stop and wine-exec, each a script that calls wine
+	bin     string   // o2fa, o2fad, stop, locks and wine-exec, each a script that calls wine
 	overlay string   // for go build and go test
 	env     []string // of wine itself
 }
@@ -151,7 +151,7 @@ func (w *wine) makeOverlay() error {
 // build builds our programs for Windows.
 func (w *wine) build() error {
 	env := append(os.Environ(), "GOOS=windows", "GOARCH=amd64", "CGO_ENABLED=0")
-	cmd := exec.Command("go", "build", "-overlay", w.overlay, "-o", w.bin+"/", "./client/o2fa", "./daemon/o2fad", "./testdata/wine/stop")
+	cmd := exec.Command("go", "build", "-overlay", w.overlay, "-o", w.bin+"/", "./client/o2fa", "./daemon/o2fad", "./testdata/wine/stop", "./testdata/wine/locks")
 	cmd.Env = env
 	if err := os.Mkdir(w.bin, 0o700); err != nil {
 		return err
@@ -194,7 +194,7 @@ func (w *wine) makeScripts() error {
 	// wine itself may complain there of threads that end with their process.
 	const collect = "if [ -t 2 ]; then exec %[1]s; fi\n" +
 		"errors=$(mktemp)\n%[1]s 2>\"$errors\"\ncode=$?\nsed '/^wine client error:/d' \"$errors\" >&2\nrm \"$errors\"\nexit $code\n"
-	for _, name := range []string{"o2fa", "o2fad", "stop"} {
+	for _, name := range []string{"o2fa", "o2fad", "stop", "locks"} {
 		script := "#!/bin/sh\n" + env.String() + profile + fmt.Sprintf(collect, "wine '"+filepath.Join(w.bin, name+".exe")+"' \"$@\"")
 		if err := os.WriteFile(filepath.Join(w.bin, name), []byte(script), 0o700); err != nil {
 			return err

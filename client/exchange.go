@@ -26,6 +26,10 @@ const defaultPatience = 5 * time.Second
 // maxTries bounds how often one call meets daemons that come and go.
 const maxTries = 5
 
+// seeOther is the status of a reply whose request was obeyed by a daemon that
+// ends: its successor tells the rest.
+const seeOther = 303
+
 // errUnread means that the daemon closed before it had read the whole request.
 var errUnread = errors.New("it did not read the request")
 
@@ -37,12 +41,13 @@ type session struct {
 	*Client
 	profile socket.Profile
 	addr    string
+	next    bool // a daemon has said that its successor comes
 }
 
 func (s *session) waitTime() time.Duration { return cmp.Or(s.patience, defaultPatience) }
 
 // do carries r to the daemon, and again if the first daemon was too old and
-// gave way to a newer one.
+// gave way to a newer one. After a lock on Windows the status is the successor's.
 func (s *session) do(ctx context.Context, r Request) ([]byte, error) {
 	body, err := encodeBody(r.Body)
 	if err != nil {
@@ -53,6 +58,10 @@ func (s *session) do(ctx context.Context, r Request) ([]byte, error) {
 		rep, err := s.send(ctx, r, body)
 		if err != nil {
 			return nil, err
+		}
+		if rep.status == seeOther {
+			s.next, r, body = true, Request{Method: "GET", Path: ipc.PathStatus}, nil
+			continue
 		}
 		if !tooOld(rep) {
 			return s.accept(rep)

@@ -38,6 +38,9 @@ func (s *session) connect(ctx context.Context) (net.Conn, error) {
 	if !errors.Is(err, socket.ErrNotRunning) {
 		return nil, unavailable(err, "", "reaching the daemon at %s", s.profile.Socket)
 	}
+	if s.profile.Fixed && s.next {
+		return s.awaitNext(ctx)
+	}
 	if s.profile.Fixed {
 		return nil, unavailable(err, "unset O2FA_SOCKET to use a daemon on this machine", "reaching the daemon at %s", s.profile.Socket)
 	}
@@ -47,19 +50,39 @@ func (s *session) connect(ctx context.Context) (net.Conn, error) {
 	return s.start(ctx)
 }
 
-// lookup returns a connection to a daemon that runs, at once or not at all.
-func (s *session) lookup(ctx context.Context) (net.Conn, error) {
-	info, held, err := socket.ReadLock(s.profile)
-	if err == nil {
-		var conn net.Conn
-		if conn, err = s.dialAny(ctx, info, held); conn != nil {
-			return conn, nil
+// awaitNext returns a connection to the successor of a daemon whose lock is not
+// to be seen.
+func (s *session) awaitNext(ctx context.Context) (conn net.Conn, err error) {
+	err = poll(ctx, s.waitTime(), func() (bool, error) {
+		var dialErr error
+		if conn, dialErr = socket.Dial(ctx, s.profile.Socket); errors.Is(dialErr, socket.ErrNotRunning) {
+			return false, nil
 		}
+		return true, dialErr
+	})
+	if err != nil {
+		return nil, unavailable(err, "", "waiting for the next daemon at %s", s.profile.Socket)
 	}
-	if err == nil {
+	return conn, nil
+}
+
+// lookup returns a connection to a daemon that runs. It waits for one that holds
+// the lock and does not listen yet, or whose successor is on its way.
+func (s *session) lookup(ctx context.Context) (conn net.Conn, err error) {
+	err = poll(ctx, s.waitTime(), func() (bool, error) {
+		info, held, err := socket.ReadLock(s.profile)
+		if err == nil {
+			conn, err = s.dialAny(ctx, info, held)
+		}
+		return conn != nil || !held, err
+	})
+	if err == nil && conn == nil || errors.Is(err, errLate) {
 		err = socket.ErrNotRunning
 	}
-	return nil, unavailable(err, "", "looking for the daemon of %s", s.profile.Dir)
+	if err != nil {
+		return nil, unavailable(err, "", "looking for the daemon of %s", s.profile.Dir)
+	}
+	return conn, nil
 }
 
 // dialAny tries the profile's socket and, if a daemon holds the lock, the one

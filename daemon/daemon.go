@@ -57,8 +57,10 @@ type Config struct {
 	// returns. None means that nobody wants to know.
 	Resting func(resting bool)
 	// Relaunch executes o2fad again in this process, with what the next image
-	// passes to ParseHandover; it returns only if that fails. None means that a
-	// lock wipes what can be wiped, and the process goes on.
+	// passes to ParseHandover; it returns only if that fails. On Windows it starts
+	// o2fad, and returns when that waits for the end of this process, nil, or when
+	// it will not come. None means that a lock wipes what can be wiped, and the
+	// process goes on.
 	Relaunch func(handover string) error
 	// Handover is what the image before has left. With it the daemon does not
 	// unlock by itself. None means a start.
@@ -168,7 +170,9 @@ func (d *Daemon) run(ctx context.Context) (next *Daemon, err error) {
 	}
 	if d.again.Load() { // the listener was left open, and the process ends after all
 		in.dismiss(d.refuse)
-		in.listener.Close()
+		if in.listener != nil {
+			in.listener.Close()
+		}
 	}
 	if d.cleared.Load() {
 		d.vanish(in.lock)

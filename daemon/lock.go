@@ -37,7 +37,7 @@ func (d *Daemon) lock(ctx context.Context, why ipc.LockReason) error {
 		return err // nothing was forgotten
 	}
 	if d.keeper.held.Load() {
-		d.leave()
+		d.leave(why)
 	}
 	return err
 }

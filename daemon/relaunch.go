@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/o2fa/o2fa"
 	"github.com/o2fa/o2fa/ipc"
 	"github.com/o2fa/o2fa/ipc/socket"
 )
@@ -21,6 +22,9 @@ import (
 // executes itself again, locked. It keeps its number, the profile's lock and the
 // socket; who connects meanwhile waits in the kernel's queue. Who asked for the
 // lock gets the reply from the next image.
+//
+// On Windows the next image is another process. It is started before this one
+// ends, and takes over the lock; who asked is told to ask that one.
 
 // relaunchTime is how long requests in flight may take when the image is replaced.
 const relaunchTime = time.Second
@@ -99,9 +103,10 @@ func ParseHandover(text string) (*Handover, error) {
 // for whatever reason, goes before that.
 func (d *Daemon) leaves() bool { return d.again.Load() && !d.quit.Load() }
 
-// leave makes the daemon replace its image, where it can.
-func (d *Daemon) leave() {
-	if d.cfg.Relaunch == nil {
+// leave makes the daemon replace its image, where it can. A session of Windows
+// that ends starts no process any more, and takes this one with it.
+func (d *Daemon) leave(why ipc.LockReason) {
+	if d.cfg.Relaunch == nil || !inherits && why == ipc.LockLogout {
 		return
 	}
 	d.keeper.interruptAll() // an unlock that comes now would be for nothing
@@ -121,7 +126,10 @@ func (d *Daemon) relaunch(in *heritage) *Daemon {
 			err = d.cfg.Relaunch(string(text))
 		}
 	}
-	if err == nil {
+	if !inherits {
+		in.dismiss(d.refer)
+	}
+	if err == nil { // on Windows: the successor waits for us to end
 		return nil
 	}
 	d.log.Error("executing o2fad again", "error", err.Error())
@@ -233,6 +241,12 @@ func (h *heritage) dismiss(answer func(net.Conn)) {
 	for _, conn := range h.fresh {
 		conn.Close()
 	}
+	h.askers, h.fresh = nil, nil
+}
+
+// refer tells an asker to ask the successor.
+func (d *Daemon) refer(conn net.Conn) {
+	d.tell(conn, http.StatusSeeOther, "Location: "+ipc.PathStatus+"\r\n", nil)
 }
 
 // refuse tells an asker that the daemon ends instead.
@@ -241,8 +255,13 @@ func (d *Daemon) refuse(conn net.Conn) {
 	if err != nil {
 		return
 	}
+	d.tell(conn, errShuttingDown.Status(), "Content-Type: application/json\r\n", body)
+}
+
+// tell writes a reply where no server does any more.
+func (d *Daemon) tell(conn net.Conn, status int, headers string, body []byte) {
 	_ = conn.SetDeadline(time.Now().Add(time.Second))
-	fmt.Fprintf(conn, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n%s: %d\r\n%s: %s\r\n\r\n%s",
-		errShuttingDown.Status(), http.StatusText(errShuttingDown.Status()), len(body),
-		ipc.HeaderVersion, ipc.Version, ipc.HeaderProfile, d.cfg.Profile.ID, body)
+	fmt.Fprintf(conn, "HTTP/1.1 %d %s\r\n%sContent-Length: %d\r\nCache-Control: no-store\r\nConnection: close\r\n%s: %d\r\n%s: %s\r\n%s: %s\r\n\r\n%s",
+		status, http.StatusText(status), headers, len(body),
+		ipc.HeaderVersion, ipc.Version, ipc.HeaderRelease, o2fa.Version(), ipc.HeaderProfile, d.cfg.Profile.ID, body)
 }

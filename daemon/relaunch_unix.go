@@ -10,6 +10,9 @@ import (
 	"github.com/o2fa/o2fa/ipc/socket"
 )
 
+// inherits says that the next image inherits connections.
+const inherits = true
+
 // passed are the descriptors that the next image inherits.
 type passed struct {
 	Place  socket.Passed `json:"place"`

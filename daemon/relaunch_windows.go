@@ -1,25 +1,41 @@
 package daemon
 
 import (
-	"errors"
 	"net"
 
 	"github.com/o2fa/o2fa/ipc/socket"
 )
 
-// passed is nothing: a process of Windows can pass on neither its lock nor its
-// pipe, nor execute another program in its place. A lock wipes what can be wiped.
+// inherits says that a successor inherits connections. On Windows it is another
+// process, started before this one ends: it takes the lock over, so that nobody
+// else gets it, and makes a pipe of its own.
+const inherits = false
+
+// passed is nothing: a process of Windows can pass on neither its lock nor its pipe.
 type passed struct{}
 
-func (h *Handover) pass() error { return errors.ErrUnsupported }
+func (h *Handover) pass() error { return nil }
 
-func (h *Handover) keep() error { return nil }
+// keep has the pipe made anew: nobody is let in by one that has closed.
+func (h *Handover) keep() error {
+	h.heritage.listener = nil
+	return nil
+}
 
-func (h *Handover) take(*socket.Profile) (*heritage, error) {
-	if h.heritage == nil {
-		return nil, errors.ErrUnsupported
+// take takes the profile over from the process before.
+func (h *Handover) take(p *socket.Profile) (in *heritage, err error) {
+	if in = h.heritage; in == nil {
+		in = &heritage{}
+		if in.lock, err = socket.Succeed(*p); err != nil {
+			return nil, err
+		}
 	}
-	return h.heritage, nil
+	if in.listener, err = p.ListenAgain(); err != nil {
+		in.lock.Close()
+		return nil, err
+	}
+	h.heritage = in
+	return in, nil
 }
 
 // bare returns a connection without what the server needed around it.

@@ -106,7 +106,7 @@ func run(ctx context.Context, inv *command.Invocation) error {
 		var s *signals
 		ctx, s = watchSignals(ctx, inv.Process.Stop)
 		defer s.end()
-		cfg.Relaunch = relauncher(inv.Process, cfg, s)
+		cfg.Relaunch = relauncher(inv.Stdio, cfg, s)
 	}
 	err = daemon.New(cfg).Run(ctx)
 	if errors.Is(err, socket.ErrHeld) {

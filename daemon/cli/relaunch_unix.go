@@ -11,14 +11,14 @@ import (
 )
 
 // relauncher returns what replaces the image of this process by o2fad anew.
-func relauncher(p *command.Process, cfg daemon.Config, s *signals) func(handover string) error {
+func relauncher(io command.Stdio, cfg daemon.Config, s *signals) func(handover string) error {
 	return func(handover string) error {
 		path, err := program()
 		if err == nil {
 			err = s.release()
 		}
 		if err == nil {
-			err = syscall.Exec(path, p.Args, environ(p.Environ(), cfg, handover))
+			err = syscall.Exec(path, io.Process.Args, environ(io.Process.Environ(), cfg, handover))
 			s.retake()
 		}
 		return fmt.Errorf("executing %s: %w", path, err)

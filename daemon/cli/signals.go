@@ -36,12 +36,15 @@ func (s *signals) release() error {
 	pending := !s.detach()
 	s.main()
 	signal.Stop(s.came) // returns when those that have come are in the channel
-	if pending || len(s.came) > 0 {
+	if pending || s.pending() {
 		s.cancel()
 		return errSignal
 	}
 	return nil
 }
+
+// pending reports whether one has come.
+func (s *signals) pending() bool { return len(s.came) > 0 }
 
 // retake takes them again, for a process that goes on after all.
 func (s *signals) retake() {

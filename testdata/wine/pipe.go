@@ -22,12 +22,27 @@ func listenUnderWine(name string, config *winio.PipeConfig) (l net.Listener, err
 		if l, err = winio.ListenPipe(name, config); err != nil {
 			return
 		}
-		// Never closed: the first instance is taken for as long as it exists.
-		if _, err = winio.DialPipeContext(context.Background(), name); err != nil {
+		first, dialErr := winio.DialPipeContext(context.Background(), name)
+		if err = dialErr; err != nil {
 			l.Close()
+			return
 		}
+		l = &wineListener{l, first}
 	})
 	return l, err
+}
+
+// wineListener has the first instance taken for as long as it exists: the name is
+// free when both of its ends are closed.
+type wineListener struct {
+	net.Listener
+	first net.Conn
+}
+
+func (l *wineListener) Close() error {
+	err := l.Listener.Close()
+	l.first.Close()
+	return err
 }
 
 // dialUnderWine is winio.DialPipeContext, never between the two steps above.

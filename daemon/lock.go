@@ -49,8 +49,8 @@ func (d *Daemon) forgetting(act func(*http.Request) (any, error)) func(*http.Req
 	return func(r *http.Request) (any, error) {
 		reply, err := act(r)
 		state, _, _ := d.keeper.status()
-		if state == ipc.StateLocked && d.autolock.lockedBy() != "" && !d.keeper.unlockedNow() {
-			d.leave()
+		if why := d.autolock.lockedBy(); state == ipc.StateLocked && why != "" && !d.keeper.unlockedNow() {
+			d.leave(why)
 		}
 		return reply, err
 	}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/o2fa/o2fa/daemon/internal/backup"
 	"github.com/o2fa/o2fa/daemon/internal/keystore"
 	"github.com/o2fa/o2fa/ipc"
 )
@@ -52,11 +51,18 @@ func (d *Daemon) backupsLeft() string {
 	if err != nil || len(list) == 0 {
 		return ""
 	}
-	typed := slices.ContainsFunc(list, func(i backup.Info) bool {
-		return slices.ContainsFunc(d.describeBackup(d.backups.dir.Path(i.Name)).Slots, func(s ipc.Slot) bool { return isTyped(keystore.Type(s.Type)) })
-	})
-	if typed {
-		return fmt.Sprintf("%d of the vault's backups, which open with the passphrase or the recovery code of their time; --backups removes them, too", len(list))
+	typed := 0
+	for _, i := range list {
+		if slices.ContainsFunc(d.describeBackup(d.backups.dir.Path(i.Name)).Slots, func(s ipc.Slot) bool { return isTyped(keystore.Type(s.Type)) }) {
+			typed++
+		}
 	}
-	return fmt.Sprintf("%d of the vault's backups, which nothing opens when the key is gone; --backups removes them, too", len(list))
+	what := fmt.Sprintf("%d of the vault's backups", len(list))
+	switch typed {
+	case len(list):
+		return what + ", which open with the passphrase or the recovery code of their time; --backups removes them, too"
+	case 0:
+		return what + ", which nothing opens when the key is gone; --backups removes them, too"
+	}
+	return fmt.Sprintf("%s: %d open with the passphrase or the recovery code of their time, the others with nothing when the key is gone; --backups removes them, too", what, typed)
 }

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -360,6 +361,9 @@ func writeProblem(err error, place, so, hint string) error {
 		return &ipc.Error{Code: ipc.CodeReadOnly, Message: place + " cannot be written: " + so, Hint: "let this user write there"}
 	case errors.Is(err, vault.ErrExists):
 		return &ipc.Error{Code: ipc.CodeInvalid, Message: place + " is there already: " + so, Hint: "name a file that does not exist"}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return &ipc.Error{Code: ipc.CodeInvalid, Message: "there is no directory for " + place + ": " + so, Hint: "make it, or name a file elsewhere"}
 	}
 	return &ipc.Error{Code: ipc.CodeStorage, Message: so + ": " + err.Error(), Hint: "see the disk's own messages"}
 }

@@ -116,6 +116,9 @@ func New(cfg Config) *Daemon {
 	d.rest = newRest(d.resting)
 	d.autolock, d.watch = newAutolock(d.settings, d.moment, d.lock), newWatch()
 	d.audit = newAudit(d.settings.logs, d.storeLog, d.now)
+	if cfg.Handover != nil {
+		d.audit.rows = cfg.Handover.rows()
+	}
 	if h := cfg.Handover; h != nil {
 		d.autolock.memory, d.watch.held = h.memory(), h.Held
 	}

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/o2fa/o2fa/daemon/internal/config"
 	"github.com/o2fa/o2fa/daemon/internal/keystore"
@@ -10,6 +11,9 @@ import (
 )
 
 func (d *Daemon) postLock(r *http.Request) (any, error) {
+	if _, _, vs := d.keeper.status(); vs != nil && d.keeper.unlockedNow() && !slices.ContainsFunc(vs.Slots, func(s ipc.Slot) bool { return !s.Missing }) {
+		return nil, errLastKeyGone
+	}
 	if err := d.lock(r.Context(), ipc.LockAsked); err != nil {
 		return nil, err
 	}
@@ -18,6 +22,10 @@ func (d *Daemon) postLock(r *http.Request) (any, error) {
 	}
 	return d.status(r.Context(), false), nil
 }
+
+// errLastKeyGone is the answer to a lock after which nothing would open the vault.
+var errLastKeyGone = &ipc.Error{Code: ipc.CodeInvalid, Hint: "o2fa key add recovery, then o2fa lock",
+	Message: "the key of each key slot is gone: once locked, nothing would open the vault again, so it stays open"}
 
 // lock takes the vault key out of the process. It is the one way for that:
 // whatever has to be sealed and stored first, is. When it returns the keys are
@@ -49,8 +57,8 @@ func (d *Daemon) forgetting(act func(*http.Request) (any, error)) func(*http.Req
 	return func(r *http.Request) (any, error) {
 		reply, err := act(r)
 		state, _, _ := d.keeper.status()
-		if why := d.autolock.lockedBy(); state == ipc.StateLocked && why != "" && !d.keeper.unlockedNow() {
-			d.leave(why)
+		if state == ipc.StateLocked && !d.keeper.unlockedNow() {
+			d.leave(d.autolock.lockedBy())
 		}
 		return reply, err
 	}

@@ -9,10 +9,12 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/o2fa/o2fa"
+	"github.com/o2fa/o2fa/daemon/internal/vault"
 	"github.com/o2fa/o2fa/ipc"
 	"github.com/o2fa/o2fa/ipc/socket"
 )
@@ -44,6 +46,7 @@ type Handover struct {
 	Used     handedMoment   `json:"used"`
 	Held     []string       `json:"held,omitempty"`    // who said that the screen is locked, or the machine asleep
 	Desktop  *ipc.Desktop   `json:"desktop,omitempty"` // what a client has lent
+	Log      []handedRow    `json:"log,omitempty"`     // rows that wait for the vault, oldest first
 	passed
 
 	heritage *heritage // as it stands in this process; nil before it is taken over
@@ -54,6 +57,40 @@ type Handover struct {
 type handedMoment struct {
 	Up   time.Duration `json:"up"` // nanoseconds
 	Wall time.Time     `json:"wall"`
+}
+
+// handedRow is a row of the log that waits.
+type handedRow struct {
+	At   int64  `json:"at"`   // Unix milliseconds
+	Data []byte `json:"data"` // an event
+}
+
+// maxHanded bounds, in bytes, the rows that are handed over: all of it has to fit
+// into one variable of the environment.
+const maxHanded = 32 << 10
+
+// keepRows puts in the newest rows that fit, and counts the others as lost.
+func (h *Handover) keepRows(rows []vault.LogRow) (lost int) {
+	size := 0
+	for i, row := range slices.Backward(rows) {
+		if size += len(row.Data) + 64; size > maxHanded {
+			rows, lost = rows[i+1:], i+1
+			break
+		}
+	}
+	for _, row := range rows {
+		h.Log = append(h.Log, handedRow{row.At, row.Data})
+	}
+	return lost
+}
+
+// rows returns what keepRows put in.
+func (h *Handover) rows() []vault.LogRow {
+	rows := make([]vault.LogRow, 0, len(h.Log))
+	for _, row := range h.Log {
+		rows = append(rows, vault.LogRow{At: row.At, Data: row.Data})
+	}
+	return rows
 }
 
 // remember puts in what the lock remembers.
@@ -93,8 +130,10 @@ func ParseHandover(text string) (*Handover, error) {
 		return nil, errors.New("reading what the daemon before left: it is not the JSON expected")
 	case h.Format != handoverFormat:
 		return nil, fmt.Errorf("reading what the daemon before left: its format is %d, not %d", h.Format, handoverFormat)
-	case !regexp.MustCompile(`^[a-z_]{1,32}$`).MatchString(string(h.LockedBy)):
-		return nil, errors.New("reading what the daemon before left: it does not say why the vault was locked")
+	case !regexp.MustCompile(`^[a-z_]{0,32}$`).MatchString(string(h.LockedBy)):
+		return nil, errors.New("reading what the daemon before left: it does not say why the vault is locked")
+	case len(h.Log) > mostWaiting || slices.ContainsFunc(h.Log, func(r handedRow) bool { return len(r.Data) > vault.MaxLogRow }):
+		return nil, errors.New("reading what the daemon before left: its log is too long")
 	}
 	return h, nil
 }
@@ -119,6 +158,10 @@ func (d *Daemon) leave(why ipc.LockReason) {
 func (d *Daemon) relaunch(in *heritage) *Daemon {
 	h := &Handover{Format: handoverFormat, Started: d.started, Held: d.watch.held, Desktop: d.desktop.lent(), heritage: in}
 	h.remember(d.autolock.remember())
+	waiting, _ := d.audit.peek()
+	if lost := h.keepRows(waiting); lost > 0 {
+		d.log.Warn("the log of requests loses rows: too many wait for the vault", "rows", lost)
+	}
 	err := h.pass()
 	if err == nil {
 		var text []byte

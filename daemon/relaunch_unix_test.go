@@ -3,8 +3,11 @@
 package daemon
 
 import (
+	"encoding/json"
+	"strings"
 	"testing"
 
+	"github.com/o2fa/o2fa/daemon/internal/vault"
 	"github.com/o2fa/o2fa/ipc"
 )
 
@@ -22,11 +25,34 @@ func TestParseHandoverRefuses(t *testing.T) {
 		"another form":  `{"format":2,"locked_by":"asked"}`,
 		"more":          good + "{}",
 		"a new field":   `{"format":1,"locked_by":"asked","x":1}`,
-		"no reason":     `{"format":1}`,
+		"a long row":    `{"format":1,"log":[{"at":1,"data":"` + strings.Repeat("AAAA", vault.MaxLogRow) + `"}]}`,
 		"a wild reason": `{"format":1,"locked_by":"\u001b[2J"}`,
 	} {
 		if h, err := ParseHandover(text); err == nil {
 			t.Errorf("%s: %+v", name, h)
 		}
+	}
+}
+
+// Rows of the log that wait while the vault is locked outlive its next lock, the
+// newest of them where not all fit into a variable of the environment.
+func TestRowsAreHandedOver(t *testing.T) {
+	var rows []vault.LogRow
+	for n := range int64(mostWaiting) {
+		rows = append(rows, vault.LogRow{At: n, Data: []byte(strings.Repeat("x", 200))})
+	}
+	h := &Handover{Format: handoverFormat}
+	lost := h.keepRows(rows)
+	text, err := json.Marshal(h)
+	if err != nil || len(text) > 100<<10 {
+		t.Fatalf("%d bytes, %v", len(text), err)
+	}
+	next, err := ParseHandover(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := next.rows()
+	if len(got) == 0 || len(got)+lost != mostWaiting || got[len(got)-1].At != mostWaiting-1 || got[0].At != int64(lost) || len(got[0].Data) != 200 {
+		t.Errorf("%d rows, %d lost", len(got), lost)
 	}
 }

@@ -54,7 +54,7 @@ func (a *agent) remake(ctx context.Context, alone bool) error {
 // oldShown is how many old backups are named.
 const oldShown = 5
 
-// offerRemake says which backups a removed slot still opens, and replaces them if
+// offerRemake says which backups know a slot that was removed, and replaces them if
 // that is wanted.
 func (a *agent) offerRemake(ctx context.Context, old []string) error {
 	if len(old) == 0 {
@@ -67,7 +67,7 @@ func (a *agent) offerRemake(ctx context.Context, old []string) error {
 	if a.inv.CanAsk() && !a.inv.JSON() {
 		hint = ""
 	}
-	a.inv.Warn(plural(len(old), "backup still opens", "backups still open")+" with what was removed", hint)
+	a.inv.Warn(plural(len(old), "backup knows", "backups know")+" the key slots of before only", hint)
 	for _, name := range old[:min(len(old), oldShown)] {
 		a.inv.Note("  " + name)
 	}

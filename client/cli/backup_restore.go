@@ -26,7 +26,7 @@ What was there before is kept, as a backup or beside the vault, and named. A
 counter that was used since does not go back. What secrets.json still holds is
 taken in again, but for what you had deleted.`,
 		Example: "o2fa backup restore 20261122T0015\no2fa backup restore ~/usb/o2fa.backup\no2fa backup restore --yes 20261122T0015",
-		Flags:   []command.Flag{{Name: "yes", Short: "y", Default: false, Usage: "do not ask"}},
+		Flags:   []command.Flag{{Name: "yes", Short: "y", Aliases: []string{"force"}, Default: false, Usage: "do not ask"}},
 		MinArgs: 1, MaxArgs: 1,
 		Complete: backupNames,
 		Run:      runBackupRestore,
@@ -63,7 +63,25 @@ func runBackupRestore(ctx context.Context, inv *command.Invocation) error {
 		Body: ipc.BackupRestoreRequest{BackupRequest: named, Seen: plan.Seen}}); err != nil {
 		return err
 	}
-	return present(inv, raw, func(r ipc.BackupRestored) { showRestoredVault(inv, r) })
+	if err := present(inv, raw, func(r ipc.BackupRestored) { showRestoredVault(inv, r) }); err != nil || inv.JSON() {
+		return err
+	}
+	a.warnOfMissing(ctx)
+	return nil
+}
+
+// warnOfMissing says which key slots of a restored vault have lost their key since
+// the backup was made.
+func (a *agent) warnOfMissing(ctx context.Context) {
+	status, err := a.client.Status(ctx)
+	if err != nil || status.Vault == nil {
+		return // the restore has succeeded, and status will say it
+	}
+	for _, slot := range status.Vault.Slots {
+		if slot.Missing {
+			a.inv.Warn("the key of a slot of then is gone: "+slotText(slot), "o2fa key remove "+slot.ID[:min(len(slot.ID), shortDigits)])
+		}
+	}
 }
 
 // confirmRestore shows what a restore changes, and asks unless it was told not to.

@@ -30,7 +30,7 @@ o2fa delete -s - < secret.txt`,
 		Flags: []command.Flag{
 			{Name: "name", Short: "n", Default: "", Value: "NAME", Usage: "delete the entries of that name", Complete: entryName},
 			{Name: "secret", Short: "s", Default: "", Value: "SECRET", Usage: "delete those with that secret; - reads it from stdin"},
-			{Name: "force", Short: "f", Default: false, Usage: "do not ask"},
+			{Name: "force", Short: "f", Aliases: []string{"yes"}, Default: false, Usage: "do not ask"},
 		},
 		MaxArgs:  -1,
 		Complete: entryNames,

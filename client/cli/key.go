@@ -35,8 +35,9 @@ on paper, a key file, a systemd credential. Without a further word they are
 listed.
 
 Removing or changing one gives the vault a new key and seals everything anew.
-Backups from before still open with the old slots: they are named, and "o2fa
-backup remake" puts a new one in their place.`,
+Backups from before know the old slots only: a passphrase or a code of then still
+opens them, a key that was deleted does not. They are named, and "o2fa backup
+remake" puts a new one in their place.`,
 		Example: "o2fa key\no2fa key --json",
 		Run:     runKeyList,
 		Sub: []*command.Command{
@@ -80,7 +81,7 @@ func keyRemoveCommand() *command.Command {
 		Long: `What it was made from opens the vault no more. The last slot cannot be removed.
 An id, or its first 8 digits, names one of several of a kind.`,
 		Example: "o2fa key remove recovery\no2fa key remove passphrase --force",
-		Flags:   []command.Flag{{Name: "force", Short: "f", Default: false, Usage: "do not ask"}, remakeFlag()},
+		Flags:   []command.Flag{{Name: "force", Short: "f", Aliases: []string{"yes"}, Default: false, Usage: "do not ask"}, remakeFlag()},
 		MinArgs: 1, MaxArgs: 1,
 		Complete: slotNames,
 		Run:      runKeyRemove,
@@ -346,7 +347,7 @@ func showSlots(hand *handout, req ipc.SlotsRequest, r ipc.SlotsReply) {
 	warnShort(inv, req.Passphrase)
 	if n := len(req.Remove); n > 0 {
 		hand.say("Removed %s. Everything is sealed under a new key.\n", plural(n, "key slot", "key slots"))
-		inv.Note("copies of vault.db from before, and backups kept elsewhere, still open with what was removed")
+		inv.Note("copies of vault.db from before, and backups kept elsewhere, know the key slots of before only")
 	}
 	for _, left := range r.Left {
 		inv.Warn(left.What+" could not be deleted: "+left.Why, "")

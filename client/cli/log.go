@@ -50,7 +50,7 @@ o2fa log --off          # notes nothing any more`,
 			Long: `After a question. One row is left, which says that it was done, and by whom.
 Copies of the vault still have the others.`,
 			Example: "o2fa log clear\no2fa log clear -f    # asks nothing",
-			Flags:   []command.Flag{{Name: "force", Short: "f", Default: false, Usage: "do not ask"}},
+			Flags:   []command.Flag{{Name: "force", Short: "f", Aliases: []string{"yes"}, Default: false, Usage: "do not ask"}},
 			Run:     runLogClear,
 		}},
 	}

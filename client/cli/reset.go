@@ -31,7 +31,7 @@ open2fa, config.toml and what others have put into the directory stay. It works
 for a vault that cannot be opened, too; one that was interrupted is finished by
 another call. The next "o2fa add" makes a new vault.`,
 		Example: "o2fa reset\no2fa reset --backups\no2fa reset --force",
-		Flags: []command.Flag{{Name: "force", Short: "f", Default: false, Usage: "do not ask"},
+		Flags: []command.Flag{{Name: "force", Short: "f", Aliases: []string{"yes"}, Default: false, Usage: "do not ask"},
 			{Name: "backups", Default: false, Usage: "remove the backups, too"}},
 		Run: runReset,
 	}

@@ -22,7 +22,7 @@ back; backups from before hold them, until those are gone themselves.`,
 		Example: `o2fa trash empty
 o2fa trash empty github
 o2fa trash empty -f    # asks nothing`,
-		Flags:    []command.Flag{{Name: "force", Short: "f", Default: false, Usage: "do not ask"}},
+		Flags:    []command.Flag{{Name: "force", Short: "f", Aliases: []string{"yes"}, Default: false, Usage: "do not ask"}},
 		MaxArgs:  -1,
 		Complete: trashedNames,
 		Run:      runEmpty,

@@ -274,6 +274,11 @@ func TestKeyFileGone(t *testing.T) {
 	if !slices.ContainsFunc(status.Warnings, func(w ipc.Warning) bool { return w.Code == "key_missing" && w.Hint == "o2fa key add recovery" }) {
 		t.Errorf("%+v", status.Warnings)
 	}
+	// Locked, it would be lost.
+	if _, err := d.Client.Lock(t.Context()); err == nil || !strings.Contains(err.Error(), "nothing would open the vault again") {
+		t.Errorf("lock: %v", err)
+	}
+	wantState(t, d, "after that", ipc.StateReady, "")
 	recovery := changeSlots(t, d, ipc.SlotsRequest{Add: "recovery"})
 	again := changeSlots(t, d, ipc.SlotsRequest{Add: "keyfile", Remove: []string{status.Vault.Slots[0].ID}})
 	if len(again.Left) != 0 || again.Added.Path != path+".2" {

@@ -139,7 +139,7 @@ func (s *scene) passphrase() {
 	}
 	s.passphraseFile()
 	s.run("key", "add", "passphrase")
-	code := regexp.MustCompile(`[0-9A-Z]{5}(-[0-9A-Z]{1,5})+`).FindString(s.run("key", "add", "recovery"))
+	code := regexp.MustCompile(`[0-9A-Z]{5}(-[0-9A-Z*~$=]{1,5})+`).FindString(s.run("key", "add", "recovery"))
 	if code == "" {
 		s.t.Fatal("no recovery code was shown")
 	}

@@ -56,3 +56,27 @@ func TestRowsAreHandedOver(t *testing.T) {
 		t.Errorf("%d rows, %d lost", len(got), lost)
 	}
 }
+
+// FuzzParseHandover: whatever stands in the variable, what is taken fits its bounds
+// and can be handed over again.
+func FuzzParseHandover(f *testing.F) {
+	f.Add(`{"format":1,"locked_by":"screen","place":{"lock":3,"listener":4},"askers":[5],"held":["logind"],"log":[{"at":1,"data":"e30="}]}`)
+	f.Add(`{"format":1}`)
+	f.Add("{")
+	f.Fuzz(func(t *testing.T, text string) {
+		h, err := ParseHandover(text)
+		if err != nil {
+			return
+		}
+		if len(h.LockedBy) > 32 || len(h.Log) > mostWaiting {
+			t.Errorf("%+v", h)
+		}
+		again, err := json.Marshal(h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ParseHandover(string(again)); err != nil {
+			t.Errorf("%q, and then %v", text, err)
+		}
+	})
+}

@@ -57,8 +57,12 @@ func (k *keeper) reopen(ctx context.Context, opened func()) {
 	for {
 		select {
 		case <-k.answered:
-			if k.gaveUp() {
-				k.start(ctx)
+			var tried bool
+			_ = k.try(ctx, func(ctx context.Context) (now outcome) {
+				now, tried = k.openIfGivenUp(ctx)
+				return now
+			})
+			if tried {
 				opened()
 			}
 		case <-ctx.Done():
@@ -67,11 +71,16 @@ func (k *keeper) reopen(ctx context.Context, opened func()) {
 	}
 }
 
-// gaveUp says whether the vault is locked because the keyring did not answer.
-func (k *keeper) gaveUp() bool {
+// openIfGivenUp opens a vault that is locked because the keyring did not answer,
+// and no other. It is an attempt, so that no lock can come between look and act.
+func (k *keeper) openIfGivenUp(ctx context.Context) (now outcome, tried bool) {
 	k.mu.RLock()
-	defer k.mu.RUnlock()
-	return k.state == ipc.StateLocked && k.problem != nil && (k.problem.Code == ipc.CodeKeystore || k.problem.Code == ipc.CodeWaiting)
+	now = outcome{state: k.state, problem: k.problem}
+	k.mu.RUnlock()
+	if now.state == ipc.StateLocked && now.problem != nil && (now.problem.Code == ipc.CodeKeystore || now.problem.Code == ipc.CodeWaiting) {
+		return k.openAndUnlock(ctx), true
+	}
+	return now, false
 }
 
 // found keeps whether the OS keyring has the key of a slot, as far as an attempt

@@ -1,12 +1,14 @@
 package o2fa_test
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/o2fa/o2fa/internal/command/ptytest"
 )
@@ -93,7 +95,7 @@ func hostileSteps(dir string) []hostileStep {
 	}
 	return []hostileStep{
 		call(1, "o2fa code nobody"),
-		call(0, "o2fa init"), // warns of the key file
+		call(0, "o2fa init --no-recovery"), // warns of the key file, and asks nothing
 		call(1, "o2fa init"),
 		call(0, "o2fa add JBSWY3DPEHPK3PXP github"),
 		call(0, "o2fa code github"),
@@ -102,6 +104,8 @@ func hostileSteps(dir string) []hostileStep {
 		call(0, "o2fa key"), call(0, "o2fa key --json"), call(0, "o2fa config"), call(0, "o2fa config --json"), call(0, "o2fa help files"),
 		{args: []string{"o2fa", "config", "set", "passphrase_file", filepath.Join(dir, "pass")}, code: anyEnd}, // no control characters there
 		call(0, "o2fa config"),
+		call(0, "o2fa backup create"), call(0, "o2fa backup"), call(0, "o2fa backup verify"), call(0, "o2fa backup --json"),
+		call(0, "o2fa secrets-file"), call(0, "o2fa log -l"), call(anyEnd, "o2fa doctor"), call(anyEnd, "o2fa doctor --json"),
 		{args: []string{"o2fa", "config", "set", "keystore", dir}, code: 2},
 		call(0, "o2fa status", "OPEN2FA_DIR="+filepath.Join(dir, "profile")),
 		call(0, "o2fa add JBSWY3DPEHPK3PXP other"),
@@ -119,7 +123,10 @@ func onTerminal(t *testing.T, env map[string]string, args []string) (text string
 	t.Helper()
 	p := ptytest.New(t)
 	p.Resize(80, 24)
-	cmd := exec.Command(args[0], args[1:]...)
+	// What asks waits for ever, as nobody answers.
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Device, p.Device, p.Device
 	for key, value := range env {
 		cmd.Env = append(cmd.Env, key+"="+value)

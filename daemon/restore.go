@@ -156,6 +156,11 @@ func cutTo(path string, size int64) error {
 	return errors.Join(f.Truncate(size), f.Sync(), f.Close())
 }
 
+// firstPages is how much of a closed vault tells whether it has changed: each
+// change writes one of the two pages there that say which pages are in force. Its
+// time does not: on Windows opening a file changes that.
+const firstPages = 64 << 10
+
 // seen stands for a backup and the vault of now, as far as that can be read.
 func (d *Daemon) seen(report ipc.BackupReport, state string, current *vault.Vault) string {
 	sum := sha256.New()
@@ -166,8 +171,10 @@ func (d *Daemon) seen(report ipc.BackupReport, state string, current *vault.Vaul
 	}
 	if err == nil {
 		fmt.Fprintf(sum, "open %x %s\n", current.ID(), now)
-	} else if info, err := os.Stat(d.keeper.files.vault); err == nil {
-		fmt.Fprintf(sum, "closed %d %d\n", info.Size(), info.ModTime().UnixNano())
+	} else if f, err := os.Open(d.keeper.files.vault); err == nil {
+		defer f.Close()
+		fmt.Fprintln(sum, "closed")
+		_, _ = io.CopyN(sum, f, firstPages) // what cannot be read is the same next time
 	}
 	return hex.EncodeToString(sum.Sum(nil)[:16])
 }

@@ -35,9 +35,9 @@ on paper, a key file, a systemd credential. Without a further word they are
 listed.
 
 Removing or changing one gives the vault a new key and seals everything anew.
-Backups from before know the old slots only: a passphrase or a code of then still
-opens them, a key that was deleted does not. They are named, and "o2fa backup
-remake" puts a new one in their place.`,
+Backups from before know the old slots only: a passphrase or a code of then
+still opens them, a key that was deleted does not. They are named, and "o2fa
+backup remake" puts a new one in their place.`,
 		Example: "o2fa key\no2fa key --json",
 		Run:     runKeyList,
 		Sub: []*command.Command{

@@ -94,7 +94,7 @@ func (s *session) send(ctx context.Context, r Request, body []byte) (*reply, err
 			return rep, nil
 		}
 		// A daemon that ends closes even what it has just read.
-		again := errors.Is(err, errUnread) || r.Method == "GET" && errors.Is(err, io.EOF)
+		again := errors.Is(err, errUnread) || (r.Method == "GET" || r.Path == ipc.PathFind) && errors.Is(err, io.EOF)
 		if !again || try == maxTries {
 			return nil, s.explain(err)
 		}
